@@ -1,0 +1,112 @@
+"""The one contract for image batches, and the conversions between color spaces.
+
+A batch is a `numpy.ndarray` of shape `(n, height, width)` (gray) or `(n, height, width, 3)` (RGB), either `uint8`
+or floating point in [0, 1]. BGR exists only inside a cv2 call.
+"""
+
+import cv2
+import numpy as np
+
+from cvclassic.errors import InputError
+
+COLOR_SPACES = ("rgb", "hsv", "lab", "gray")
+
+_CONVERSIONS = {"hsv": cv2.COLOR_RGB2HSV, "lab": cv2.COLOR_RGB2LAB, "gray": cv2.COLOR_RGB2GRAY}
+_UINT8_RANGES = {
+    "rgb": [(0, 256)] * 3,
+    "hsv": [(0, 180), (0, 256), (0, 256)],
+    "lab": [(0, 256)] * 3,
+    "gray": [(0, 256)],
+}
+_FLOAT_RANGES = {
+    "rgb": [(0, 1)] * 3,
+    "hsv": [(0, 360), (0, 1), (0, 1)],
+    "lab": [(0, 100), (-127, 127), (-127, 127)],
+    "gray": [(0, 1)],
+}
+
+
+def check_images(X, *, name: str = "X") -> np.ndarray:
+    """Return `X` as an image batch, or raise.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, height, width) or (n, height, width, 3)
+        uint8, or floating point in [0, 1]. float64 and float16 come back as float32; the rest comes back as it is.
+
+    Raises
+    ------
+    InputError
+        With the shape, dtype or range that was found, and what to do about it.
+    """
+    X = np.asarray(X)
+    found = f"{name} has shape {X.shape} and dtype {X.dtype}"
+    wanted = "an image batch is (n, height, width) gray or (n, height, width, 3) RGB"
+    if X.ndim == 2:
+        raise InputError(f"{found}; {wanted}. For one gray image pass image[np.newaxis].")
+    if X.ndim == 4 and X.shape[3] == 1:
+        raise InputError(f"{found}; {wanted}. Drop the last axis: X[..., 0].")
+    if X.ndim == 4 and X.shape[3] == 4:
+        raise InputError(f"{found}; {wanted}. Drop the alpha channel: X[..., :3].")
+    if X.ndim not in (3, 4) or (X.ndim == 4 and X.shape[3] != 3):
+        raise InputError(f"{found}; {wanted}.")
+    if 0 in X.shape:
+        raise InputError(f"{found}; it holds no pixels.")
+    if X.dtype == np.uint8:
+        return X
+    if not np.issubdtype(X.dtype, np.floating):
+        raise InputError(f"{found}; images are uint8, or floating point in [0, 1]. Convert with X.astype(np.uint8).")
+    low, high = float(X.min()), float(X.max())
+    if not (low >= 0 and high <= 1):  # also false where there is a NaN
+        advice = "Divide by 255." if 1 < high <= 255 and low >= 0 else "Scale the values, and remove NaN."
+        raise InputError(f"{found} and values from {low:g} to {high:g}; floating point images lie in [0, 1]. {advice}")
+    return X.astype(np.float32, copy=False)
+
+
+def is_color(X: np.ndarray) -> bool:
+    """Whether a batch that passed `check_images` is RGB."""
+    return X.ndim == 4
+
+
+def to_gray(X: np.ndarray) -> np.ndarray:
+    """Gray version of a batch, `(n, height, width)`, same dtype; the weights are those of `cv2.COLOR_RGB2GRAY`."""
+    return convert(X, "gray")
+
+
+def convert(X: np.ndarray, color_space: str) -> np.ndarray:
+    """Convert an RGB batch to `color_space`, with the numbers that `cv2.cvtColor` gives for its dtype.
+
+    A gray batch passes unchanged where `color_space` is `"gray"`. For the range of each channel see `channel_ranges`.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, 3), or (n, height, width) for `"gray"`; dtype of `X`
+
+    Raises
+    ------
+    InputError
+        For an unknown color space, or color asked of gray images.
+    """
+    check_color_space(color_space)
+    if not is_color(X):
+        if color_space == "gray":
+            return X
+        raise InputError(f"color_space={color_space!r} needs RGB images (n, height, width, 3); found shape {X.shape}.")
+    if color_space == "rgb":
+        return X
+    n, height, width, _ = X.shape
+    # Conversion works pixel by pixel, so that a whole batch is one tall image to cv2: no loop over images.
+    tall = cv2.cvtColor(np.ascontiguousarray(X).reshape(n * height, width, 3), _CONVERSIONS[color_space])
+    return tall.reshape((n, height, width, *tall.shape[2:]))
+
+
+def channel_ranges(color_space: str, dtype: np.dtype) -> list[tuple[float, float]]:
+    """The `(low, high)` range of each channel of `color_space`; half-open for uint8, closed for floating point."""
+    check_color_space(color_space)
+    return list((_UINT8_RANGES if dtype == np.uint8 else _FLOAT_RANGES)[color_space])
+
+
+def check_color_space(color_space: str) -> None:
+    """Raise `InputError` unless `color_space` is one of `COLOR_SPACES`."""
+    if color_space not in COLOR_SPACES:
+        raise InputError(f"color_space={color_space!r} is unknown; use one of {', '.join(COLOR_SPACES)}.")
