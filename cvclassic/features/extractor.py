@@ -1,0 +1,127 @@
+"""What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from cvclassic.errors import InputError
+from cvclassic.images import check_images
+
+NORMALIZATIONS = ("l1", "sqrt", "l2", None)
+
+# Intermediate arrays (converted colors, gradients) of a block this large stay within a few dozen MB.
+_PIXELS_PER_BLOCK = 1 << 22
+
+
+class Extractor(TransformerMixin, BaseEstimator):
+    """A stateless extractor: image batch in, float32 `(n, d)` out, with or without `fit` before.
+
+    A kind of feature says three things: `_check(image_shape)` raises `InputError` where the parameters can't be used
+    with images of that shape, `_names(image_shape)` names its features, and `_extract(images, out)` computes them.
+    """
+
+    def fit(self, X, y=None):
+        """Check the parameters against the images of `X`, and remember their shape; nothing is learned.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+            uint8, or floating point in [0, 1].
+        y : ignored
+
+        Raises
+        ------
+        InputError
+            For an unusable batch or parameter; the message says which.
+        """
+        X = check_images(X)
+        self._check(X.shape[1:])
+        self.image_shape_ = X.shape[1:]
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Extract the features of every image.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+            uint8, or floating point in [0, 1]; after `fit`, images of the same shape as there.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32, C-contiguous
+        """
+        X = check_images(X)
+        fitted_shape = getattr(self, "image_shape_", X.shape[1:])
+        if X.shape[1:] != fitted_shape:
+            raise InputError(
+                f"{type(self).__name__} was fitted on images of shape {fitted_shape}, and X holds images of shape "
+                f"{X.shape[1:]}. Resize them, or call fit again."
+            )
+        self._check(X.shape[1:])
+        out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
+        step = max(1, _PIXELS_PER_BLOCK // (X.shape[1] * X.shape[2]))
+        for start in range(0, len(X), step):
+            self._extract(np.ascontiguousarray(X[start : start + step]), out[start : start + step])
+        return out
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the features, in the order of the columns; needs `fit`, since they depend on the images' shape."""
+        if not hasattr(self, "image_shape_"):
+            raise NotFittedError(f"Call fit first: the features of {type(self).__name__} depend on the images' shape.")
+        return np.asarray(self._names(self.image_shape_), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def as_pair(value, name: str) -> tuple[int, int]:
+    """Read a parameter that is one positive int, or a pair `(height, width)` or `(rows, columns)`."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int | np.integer) and v >= 1 for v in pair):
+        raise InputError(f"{name}={value!r} must be a positive int, or a pair of them (vertical, horizontal).")
+    return int(pair[0]), int(pair[1])
+
+
+def check_positive_int(value, name: str) -> None:
+    """Raise `InputError` unless `value` is an int of at least 1."""
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name}={value!r} must be an int of at least 1.")
+
+
+def check_normalization(value) -> None:
+    """Raise `InputError` unless `value` is one of `NORMALIZATIONS`."""
+    if value not in NORMALIZATIONS:
+        raise InputError(f"normalization={value!r} is unknown; use one of {', '.join(map(repr, NORMALIZATIONS))}.")
+
+
+def check_grid(grid, image_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return `grid` as (rows, columns), each cell at least one pixel large."""
+    rows, columns = as_pair(grid, "grid")
+    height, width = image_shape[:2]
+    if rows > height or columns > width:
+        raise InputError(f"grid={grid!r} has more cells than the images of {height} x {width} pixels have pixels.")
+    return rows, columns
+
+
+def grid_edges(size: int, parts: int) -> np.ndarray:
+    """Borders of `parts` cells along `size` pixels, (parts + 1,): nearly equal, without gap or overlap."""
+    return np.arange(parts + 1) * size // parts
+
+
+def normalize(histograms: np.ndarray, normalization: str | None) -> None:
+    """Normalize histograms along the last axis, in place; an empty one stays zero."""
+    if normalization is None:
+        return
+    if normalization == "l2":
+        lengths = np.sqrt((histograms**2).sum(axis=-1, keepdims=True))
+    else:
+        lengths = histograms.sum(axis=-1, keepdims=True)
+    lengths[lengths == 0] = 1
+    histograms /= lengths
+    if normalization == "sqrt":
+        np.sqrt(histograms, out=histograms)
