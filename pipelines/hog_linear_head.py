@@ -1,0 +1,16 @@
+"""HOG + one dense layer with hinge loss and L2: a linear SVM trained by gradient descent."""
+
+from sklearn.pipeline import make_pipeline
+
+from cvclassic.features import HOG
+from cvclassic.neural import NeuralClassifier, linear_head
+
+family = "hybrid"
+
+
+def build(task):
+    head = NeuralClassifier(
+        linear_head, loss="categorical_hinge", stack=task.stack, seed=task.seed, log_dir=task.folder
+    )
+    pipeline = make_pipeline(HOG(cell_size=max(task.image_shape[0] // 4, 4)), head)
+    return pipeline.set_params(transform_input=["X_val"])  # the validation images become HOG vectors too

@@ -1,0 +1,12 @@
+"""HOG + RBF SVM."""
+
+from sklearn.pipeline import make_pipeline
+
+from cvclassic.features import HOG
+from cvclassic.svm import KernelSVM
+
+family = "classical"
+
+
+def build(task):
+    return make_pipeline(HOG(cell_size=max(task.image_shape[0] // 4, 4)), KernelSVM(kernel="rbf", C=10, gamma="scale"))
