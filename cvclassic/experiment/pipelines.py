@@ -56,7 +56,7 @@ class PipelineFile:
 
 def builtin_pipelines() -> dict[str, PipelineFile]:
     """All pipelines that come with cvclassic, by name: classical ones first, then hybrid, then neural."""
-    files = [load_pipeline(path) for path in sorted(builtin_folder().glob("*.py")) if path.stem != "__init__"]
+    files = [load_pipeline(builtin_folder() / f"{name}.py") for name in _builtin_names()]
     files.sort(key=lambda file: FAMILIES.index(file.family))
     return {file.name: file for file in files}
 
@@ -76,11 +76,11 @@ def find_pipelines(names: list[str]) -> list[PipelineFile]:
     InputError
         For a name that is neither, a file that can't be loaded, or two files of one name.
     """
-    builtin = builtin_pipelines()
+    builtin = _builtin_names()
     found: dict[str, PipelineFile] = {}
     for name in names:
         if name in builtin:
-            file = builtin[name]
+            file = load_pipeline(builtin_folder() / f"{name}.py")
         elif name.endswith(".py") or Path(name).parent != Path("."):
             file = load_pipeline(Path(name))
         else:
@@ -122,6 +122,10 @@ def load_pipeline(path: Path) -> PipelineFile:
         build=module.build,
         fits=getattr(module, "fits", lambda task: True),
     )
+
+
+def _builtin_names() -> list[str]:
+    return sorted(path.stem for path in builtin_folder().glob("*.py") if not path.stem.startswith("_"))
 
 
 def _import_file(path: Path):

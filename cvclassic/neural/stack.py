@@ -1,4 +1,4 @@
-"""`TrainingStack`: optimizer, schedule, batch size, epochs and callbacks, the same for every neural network of a run."""
+"""`TrainingStack`: optimizer, schedule, batch size, epochs and callbacks, the same for all networks of a run."""
 
 from __future__ import annotations
 
