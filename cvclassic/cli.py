@@ -201,7 +201,7 @@ def _absolute(name: str) -> str:
     """A folder is stored by its full path, so that the run can be resumed from elsewhere; names stay."""
     from cvclassic import datasets
 
-    return name if name in datasets.names() else str(Path(name).resolve())
+    return name if name in dict(datasets.names()) else str(Path(name).resolve())
 
 
 def _refuse_other_options(context: typer.Context, allowed: str) -> None:
@@ -221,5 +221,5 @@ def _print_lists() -> None:
     for file in builtin_pipelines().values():
         typer.echo(f"  {file.name + ('' if file.default else ' *'):24} {file.family:10} {file.title}")
     typer.echo("\nData sets (or the path of a folder of class folders of images):")
-    for name, description in datasets.names().items():
+    for name, description in datasets.names():
         typer.echo(f"  {name:24} {description}")
