@@ -1,5 +1,6 @@
 """Pipeline files are found, checked, and refused with a reason."""
 
+import numpy as np
 import pytest
 
 from cvclassic.errors import InputError
@@ -32,7 +33,7 @@ def test_nine_pipelines_are_the_default_and_each_has_a_title():
     assert families == sorted(families)
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (20, 20), (32, 32, 3), (64, 48, 3)])
+@pytest.mark.parametrize("shape", [(28, 28), (20, 20), (48, 40, 3)])
 @pytest.mark.parametrize("name", [name for name, file in builtin_pipelines().items() if file.family == "classical"])
 def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
     file = builtin_pipelines()[name]
@@ -41,12 +42,20 @@ def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
         assert name == "color_histogram_svm"
         assert len(shape) == 2
         return
-    labels = rng.integers(0, 3, 400)
-    images = (labels[:, None, None] * 60 + rng.integers(0, 60, (400, *shape[:2]))).astype("uint8")
-    if len(shape) == 3:
-        images = images[..., None].repeat(3, axis=3)
+    labels = rng.integers(0, 3, 250)
+    images = stripes(labels, shape, rng)
     estimator = file.build(job).fit(images, labels)
-    assert estimator.predict(images[:5]).shape == (5,)
+    assert np.mean(estimator.predict(images) == labels) > 0.9
+
+
+def stripes(labels, shape, rng):
+    """Images whose class is the direction and the color of their stripes, with noise."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    waves = np.array([np.cos(x), np.cos(y), np.cos(x + y)])[labels]
+    images = 120 + 80 * waves + rng.normal(0, 10, (len(labels), *shape[:2]))
+    if len(shape) == 3:
+        images = images[..., None] * np.array([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])[labels][:, None, None]
+    return images.clip(0, 255).astype(np.uint8)
 
 
 def test_a_file_of_ones_own_is_found_by_path(pipeline_file):
