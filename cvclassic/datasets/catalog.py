@@ -61,7 +61,10 @@ def load(
     DataError
         For a set that is missing, damaged or not what it claims to be.
     """
-    source = _load_source(name, find_data_dir(data_dir), offline, image_size)
+    try:
+        source = _load_source(name, find_data_dir(data_dir), offline, image_size)
+    except OSError as error:  # a file or folder that this user may not read, for one
+        raise DataError(f"{name} can't be read: {error}.") from error
     splits = split(
         source.labels, seed=seed, train_size=train_size, max_train_size=max_train_size, n_train=source.n_train
     )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from cvclassic.datasets.dataset import LabelledImages
+from cvclassic.datasets.storage import shown
 from cvclassic.errors import DataError, InputError
 
 SUFFIXES = frozenset(
@@ -61,7 +62,7 @@ def load_folder(folder: Path, *, image_size: int = 32) -> LabelledImages:
         images=_drop_equal_channels(images),
         labels=labels.astype(np.int64),
         class_names=tuple(class_names),
-        provenance=f"{folder}, {len(images):,} image files resized to {image_size} x {image_size}",
+        provenance=f"{shown(folder)}, {len(images):,} image files resized to {image_size} x {image_size}",
         traits=frozenset(),
         n_train=int((part_of == 0).sum()) if len(parts) == 2 else None,
         warnings=tuple(warnings),

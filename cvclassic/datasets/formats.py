@@ -84,7 +84,8 @@ def read_cifar_batch(path: Path, content: bytes, label_key: str, n_classes: int)
 
 def read_opencv_digits(path: Path) -> np.ndarray:
     """The digits of OpenCV's tutorial as a grid (50 rows, 100 columns, 20, 20), uint8; five rows for each digit."""
-    page = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+    content = np.fromfile(path, np.uint8)
+    page = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
     if page is None:
         raise damaged(path, "it is no image, or a damaged one")
     if page.shape != (1000, 2000):
