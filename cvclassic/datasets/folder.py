@@ -166,8 +166,8 @@ def _decode(content: bytes) -> np.ndarray | None:
     values = np.frombuffer(content, np.uint8)
     if _may_have_alpha(content):
         image = cv2.imdecode(values, cv2.IMREAD_UNCHANGED)
-        if image is not None and image.ndim == 3 and image.shape[2] == 4:
-            most = 255 if image.dtype == np.uint8 else 65535
+        if image is not None and image.dtype in (np.uint8, np.uint16) and image.ndim == 3 and image.shape[2] == 4:
+            most = np.iinfo(image.dtype).max
             alpha = image[..., 3:].astype(np.float32) / most
             return np.rint((image[..., :3] * alpha / most + (1 - alpha)) * 255).astype(np.uint8)
     return cv2.imdecode(values, cv2.IMREAD_ANYCOLOR)
