@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
 )
 SMALLEST_SIZE = 8
 _FILES_PER_TASK = 256
+_JPEG = b"\xff\xd8"
 _NAMED = 5  # unreadable files that a warning names; the rest is counted
 
 
@@ -146,8 +147,8 @@ def _read(paths: list[str], image_size: int) -> tuple[np.ndarray, np.ndarray]:
 def _read_image(path: str, image_size: int) -> np.ndarray | None:
     try:
         with open(path, "rb") as file:
-            content = np.frombuffer(file.read(), np.uint8)
-        image = _decode(content) if len(content) else None
+            content = file.read()
+        image = _decode(content) if content else None
         if image is None:
             return None
         shrinks = image.shape[0] >= image_size and image.shape[1] >= image_size
@@ -158,22 +159,24 @@ def _read_image(path: str, image_size: int) -> np.ndarray | None:
         return None
 
 
-def _decode(content: np.ndarray) -> np.ndarray | None:
+def _decode(content: bytes) -> np.ndarray | None:
     """Gray or BGR, 8 bits, turned as its orientation mark says, on white where it is transparent."""
+    if content.startswith(_JPEG) and b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]:
+        return None  # no end after the last scan: truncated, which OpenCV 4 would fill up with gray
+    values = np.frombuffer(content, np.uint8)
     if _may_have_alpha(content):
-        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-        if image is not None and image.ndim == 3 and image.shape[2] == 4:
-            most = 255 if image.dtype == np.uint8 else 65535
+        image = cv2.imdecode(values, cv2.IMREAD_UNCHANGED)
+        if image is not None and image.dtype in (np.uint8, np.uint16) and image.ndim == 3 and image.shape[2] == 4:
+            most = np.iinfo(image.dtype).max
             alpha = image[..., 3:].astype(np.float32) / most
             return np.rint((image[..., :3] * alpha / most + (1 - alpha)) * 255).astype(np.uint8)
-    return cv2.imdecode(content, cv2.IMREAD_ANYCOLOR)
+    return cv2.imdecode(values, cv2.IMREAD_ANYCOLOR)
 
 
-def _may_have_alpha(content: np.ndarray) -> bool:
-    head = content[:26].tobytes()
-    if head.startswith(b"\x89PNG"):
-        return len(head) == 26 and head[25] in (3, 4, 6)  # the color type: palette, gray + alpha, RGB + alpha
-    return not head.startswith((b"\xff\xd8", b"BM"))
+def _may_have_alpha(content: bytes) -> bool:
+    if content.startswith(b"\x89PNG"):
+        return len(content) > 25 and content[25] in (3, 4, 6)  # the color type: palette, gray + alpha, RGB + alpha
+    return not content.startswith((_JPEG, b"BM"))
 
 
 def _drop_equal_channels(images: np.ndarray) -> np.ndarray:
@@ -194,8 +197,9 @@ def _unreadable_warning(folder: Path, unreadable: list[str]) -> str:
 @contextmanager
 def _quiet_opencv() -> Iterator[None]:
     """OpenCV prints a line for each damaged file; the warning of the data set names them instead."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log = getattr(cv2.utils, "logging", cv2)  # the place in OpenCV 5, and in 4
+    level = log.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
