@@ -125,7 +125,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X) -> np.ndarray:
         """Label of each sample, shape (n,)."""
-        return self.classes_[self._scores(X).argmax(axis=1)]
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
 
     def decision_function(self, X) -> np.ndarray:
         """Score of each class, shape (n, n_classes); of two classes the second's lead over the first, shape (n,)."""
@@ -173,16 +174,20 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         return self.loss, None, None, [keras.metrics.CategoricalAccuracy("accuracy")]
 
     def _build(self, keras):
-        model = self.model(self.input_shape_, len(self.classes_))
-        if model.output_shape != (None, len(self.classes_)):
-            raise InputError(f"The model's output has shape {model.output_shape}; y has {len(self.classes_)} classes.")
+        n_classes = len(self.classes_)
+        model = self.model(self.input_shape_, n_classes)
+        if not isinstance(model, keras.Model):
+            raise InputError(f"The model function returned {type(model).__name__}; it must return a keras.Model.")
+        inputs = keras.Input(self.input_shape_)
+        # Bytes go to the network as they are, a quarter of the memory of floats, and are scaled there.
+        is_image = len(self.input_shape_) == 3
+        outputs = model(keras.layers.Rescaling(1 / 255)(inputs) if is_image else inputs)
+        if outputs.shape != (None, n_classes):
+            raise InputError(f"The model's output has shape {outputs.shape}; y has {n_classes} classes.")
         if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
             raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
         self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        inputs = keras.Input(self.input_shape_)
-        # Bytes go to the network as they are, a quarter of the memory of floats, and are scaled there.
-        scaled = keras.layers.Rescaling(1 / 255)(inputs) if len(self.input_shape_) == 3 else inputs
-        return keras.Model(inputs, model(scaled))
+        return keras.Model(inputs, outputs)
 
     def _train(self, network, stack: TrainingStack, X, targets, validation) -> dict[str, list[float]]:
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:

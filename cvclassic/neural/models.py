@@ -6,6 +6,7 @@ one score (logit) per class; the softmax belongs to the loss and to `NeuralClass
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from cvclassic.neural.backend import prepare_backend
@@ -33,25 +34,31 @@ def mlp(input_shape: tuple[int, ...], n_classes: int) -> keras.Model:
 
 
 def cnn(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
-    """Three stages of 3 x 3 convolutions with batch normalization, then dropout and one dense layer.
+    """Four 3 x 3 convolutions of 32, 64, 128 and 128 filters with batch normalization, and pooling after all but one.
+
+    Where there is pooling it comes before the normalization, which then has a quarter of the values to work on: with
+    three convolutions an epoch on CIFAR-10 took 0.6 of the time of the usual order.
 
     Parameters
     ----------
-    input_shape : (height, width, channels), at least 8 x 8
+    input_shape : (height, width, channels)
+        At least 8 x 8 pixels.
+    n_classes : int
     mirror : bool
-        Mirror half of the training images left to right; right where a mirror image keeps its label.
+        Mirror half of the training images, drawn anew in each epoch, left to right; right for data in which a mirror
+        image keeps its label.
     """
     keras = prepare_backend()
     layers = keras.layers
     model = keras.Sequential([keras.Input(input_shape)], name="cnn")
     if mirror:
         model.add(layers.RandomFlip("horizontal"))
-    for filters in (32, 64, 128):
+    for filters, pooled in ((32, True), (64, True), (128, False), (128, True)):
         model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"))
-        model.add(layers.BatchNormalization(momentum=0.9))
+        if pooled:
+            model.add(layers.MaxPooling2D())
+        model.add(layers.BatchNormalization(momentum=0.9))  # 0.99, the default, is too slow for runs of 100 steps
         model.add(layers.ReLU())
-        model.add(layers.MaxPooling2D())
-        model.add(layers.Dropout(0.1))
     model.add(layers.Flatten())
     model.add(layers.Dropout(0.4))
     model.add(layers.Dense(n_classes))
@@ -59,14 +66,29 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -
 
 
 def linear_head(input_shape: tuple[int, ...], n_classes: int, *, l2: float = 1e-5) -> keras.Model:
-    """One dense layer with an L2 penalty: with the loss `"squared_hinge"`, a linear SVM trained by gradient descent."""
+    """One dense layer with an L2 penalty: with the loss `"squared_hinge"`, a linear SVM trained by gradient descent.
+
+    Parameters
+    ----------
+    input_shape : (n_features,)
+        Standardized features: mean 0 and variance 1 over the training data.
+    n_classes : int
+    l2 : float
+        Weight of the sum of the squared weights. With n samples, `l2` does what `C = 1 / (2 * l2 * n * n_classes)`
+        does in `sklearn.svm.LinearSVC`.
+    """
     keras = prepare_backend()
     layers = keras.layers
+    # Adam moves every weight by about the learning rate in a step, and the rates of deep networks are slow for so few
+    # weights; with the output scaled like this, features of any dimension are learned at the same, faster pace.
+    scale = 30 / math.sqrt(math.prod(input_shape))
+    dense = layers.Dense(
+        n_classes,
+        kernel_initializer="zeros",
+        kernel_regularizer=keras.regularizers.L2(l2 * scale**2),
+        # The best constant score of one class against the rest under the squared hinge, targets being 1 and -1.
+        bias_initializer=keras.initializers.Constant((2 / n_classes - 1) / scale),
+    )
     return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.Flatten(),
-            layers.Dense(n_classes, kernel_initializer="zeros", kernel_regularizer=keras.regularizers.L2(l2)),
-        ],
-        name="linear_head",
+        [keras.Input(input_shape), layers.Flatten(), dense, layers.Rescaling(scale)], name="linear_head"
     )

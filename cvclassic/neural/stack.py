@@ -20,7 +20,7 @@ LEARNING_RATES = {
     "nesterov": 0.02,
     "adagrad": 0.02,
     "rmsprop": 1e-3,
-    "adam": 1e-3,
+    "adam": 3e-3,
 }
 """The optimizers, and the learning rate of each where none is given."""
 
@@ -132,12 +132,13 @@ class TrainingStack:
             clock["start"] = time.perf_counter()
 
         def report(epoch, logs):
-            shown = [
-                f"{key} {logs[key]:.4f}" for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in logs
-            ]
-            rate = f"lr {logs['learning_rate']:.2g}"
-            seconds = f"{time.perf_counter() - clock['start']:.1f} s"
-            print("  ".join([f"epoch {epoch + 1}/{self.epochs}", *shown, rate, seconds]), flush=True)
+            accuracy = "val_accuracy" if "val_accuracy" in logs else "accuracy"
+            seconds = time.perf_counter() - clock["start"]
+            print(
+                f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.3f}  {accuracy} {logs[accuracy]:.3f}  "
+                f"lr {logs['learning_rate']:.2g}  {seconds:.1f} s",
+                flush=True,
+            )
 
         return callbacks.LambdaCallback(on_epoch_begin=start, on_epoch_end=report)
 
