@@ -3,15 +3,15 @@
 import warnings
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from cvclassic.errors import InputError
+from cvclassic.svm.threads import in_parallel, sum_in_parallel
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
 
-BLOCK_ROWS = 8192  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
+BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
 SLOW_STEPS = 12  # Newton's method needs fewer on well-scaled data; beyond them rounding is the likely cause
 
 
@@ -120,7 +120,13 @@ class _Rows:
 
     def scores(self, W):
         """`W` (k, d) times the rows: (k, n) in the data's dtype."""
-        scores = W[:, : self.X.shape[1]].astype(self.X.dtype) @ self.X.T
+        weights = W[:, : self.X.shape[1]].astype(self.X.dtype)
+        scores = np.empty((len(W), self.n), self.X.dtype)
+
+        def fill(block):
+            np.matmul(weights, self.X[block].T, out=scores[:, block])
+
+        in_parallel(fill, self.blocks())
         if self.constant is not None:
             scores += (W[:, -1:] * self.constant).astype(self.X.dtype)
         return scores
@@ -129,27 +135,28 @@ class _Rows:
         """`R` (k, n) times the rows: (k, d), summed over blocks in float64."""
         total = np.zeros((len(R), self.d))
         width = self.X.shape[1]
-        for start in range(0, self.n, BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            total[:, :width] += R[:, block] @ self.X[block]
+        total[:, :width] = sum_in_parallel(lambda b: R[:, b] @ self.X[b], self.blocks(), (len(R), width))
         if self.constant is not None:
             total[:, -1] = self.constant * R.sum(axis=1, dtype=np.float64)
         return total
 
+    def blocks(self):
+        return [slice(start, start + BLOCK_ROWS) for start in range(0, self.n, BLOCK_ROWS)]
+
     def gram(self, index, weight, dtype=None):
         """Sum of `weight[i] * x_i x_i^T` over the rows of `index`: (d, d) float64, from BLAS in `dtype`."""
-        total = np.zeros((self.d, self.d))
-        block = np.empty((min(BLOCK_ROWS, max(len(index), 1)), self.d), dtype or self.X.dtype)
-        for start in range(0, len(index), BLOCK_ROWS):
+
+        def product(start):
             chosen = index[start : start + BLOCK_ROWS]
-            part = block[: len(chosen)]
+            part = np.empty((len(chosen), self.d), dtype or self.X.dtype)
             part[:, : self.X.shape[1]] = self.X[chosen]
             if self.constant is not None:
                 part[:, -1] = self.constant
             if weight is not None:
                 part *= np.sqrt(weight[chosen])[:, None]
-            total += part.T @ part  # NumPy sees the transpose and calls BLAS's SYRK
-        return total
+            return part.T @ part  # NumPy sees the transpose and calls BLAS's SYRK
+
+        return sum_in_parallel(product, range(0, len(index), BLOCK_ROWS), (self.d, self.d))
 
 
 class _Problem:
@@ -174,14 +181,12 @@ class _Problem:
         self.gram = self._gram(rows, np.flatnonzero(self.active))
 
     def newton_step(self, rows, gradient, C):
-        try:
-            return self._solved(gradient, C)
-        except LinAlgError:
-            self.use_float64(rows)
-        try:
-            return self._solved(gradient, C)
-        except LinAlgError:
-            return -gradient / (1 + 2 * C * np.trace(self.gram))
+        step = self._solved(gradient, C)
+        if step @ gradient < 0:
+            return step
+        self.use_float64(rows)
+        step = self._solved(gradient, C)
+        return step if step @ gradient < 0 else -gradient / (1 + 2 * C * np.trace(self.gram))
 
     def _gram(self, rows, index):
         return rows.gram(index, self.weight, self.dtype)
@@ -189,7 +194,7 @@ class _Problem:
     def _solved(self, gradient, C):
         hessian = 2 * C * self.gram
         hessian.flat[:: len(hessian) + 1] += 1
-        return -cho_solve(cho_factor(hessian, overwrite_a=True, check_finite=False), gradient, check_finite=False)
+        return -np.linalg.solve(hessian, gradient)
 
 
 def _one_vs_rest(codes, factors, weight, dtype):
@@ -214,27 +219,38 @@ def _solve(rows, problems, C, tol, max_iter):
     todo = np.arange(len(problems))
     for step in range(1, max_iter + 1):
         gradients = _gradients(rows, [problems[k] for k in todo], W[todo], margins[todo], C)
-        P = np.empty_like(gradients)
-        done = np.zeros(len(todo), bool)
-        for row, k in enumerate(todo):
+
+        def direction(row, k, step=step, gradients=gradients):
             if step > 1:
                 problems[k].update_gram(rows, margins[k] < 1)
             if step == SLOW_STEPS and rows.X.dtype != np.float64:
                 problems[k].use_float64(rows)
-            P[row] = problems[k].newton_step(rows, gradients[row], C)
-            objective = _objective(W[k], margins[k], problems[k].weight, C)
-            done[row] = -gradients[row] @ P[row] / 2 <= tol * objective
+            return problems[k].newton_step(rows, gradients[row], C)
+
+        P = np.array(in_parallel(lambda pair: direction(*pair), list(enumerate(todo))))
         new = rows.scores(W[todo] + P)
-        for row, k in enumerate(todo):
-            new[row] *= problems[k].sign
-            length = _line_search(W[k], P[row], margins[k], new[row], gradients[row], problems[k].weight, C)
-            W[k] += length * P[row]
-            margins[k] = new[row] if length == 1 else margins[k] + length * (new[row] - margins[k])
-            done[row] |= length == 0
-        todo = todo[~done]
+
+        def move(row, k, gradients=gradients, P=P, new=new):
+            return _move(problems[k], W[k], margins[k], P[row], new[row], gradients[row], C, tol)
+
+        done = in_parallel(lambda pair: move(*pair), list(enumerate(todo)))
+        todo = todo[~np.array(done)]
         if not len(todo):
             break
     return W, step, not len(todo)
+
+
+def _move(problem, w, margins, p, new, gradient, C, tol):
+    """Step from `w` along `p`, changing `w` and `margins` in place; returns whether `w` was good enough already."""
+    objective = _objective(w, margins, problem.weight, C)
+    # What a step can gain is known no better than to the rounding of the objective at w = 0.
+    start = C * (len(margins) if problem.weight is None else problem.weight.sum(dtype=np.float64))
+    done = -gradient @ p / 2 <= tol * objective + np.finfo(margins.dtype).eps * start
+    new *= problem.sign
+    length = _line_search(w, p, margins, new, gradient, problem.weight, C)
+    w += length * p
+    margins += length * (new - margins)
+    return done or length == 0
 
 
 def _start_grams(rows, problems):

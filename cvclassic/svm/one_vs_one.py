@@ -9,6 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
+from cvclassic.svm.threads import in_parallel
+
 BLOCK_ROWS = 1024  # a block of kernel values, 1024 x 2048 float32, stays in the processor's cache
 BLOCK_VECTORS = 2048
 
@@ -72,18 +74,19 @@ def pair_decisions(X, vectors, weights, intercept, kernel) -> np.ndarray:
 
     `vectors` (m, d) are the support vectors, `weights` (m, pairs) their signed weights, `intercept` (pairs,).
     """
-    decisions = np.empty((len(X), weights.shape[1]), X.dtype)
     if kernel.name == "linear":
         return X @ (weights.T @ vectors).astype(X.dtype).T + intercept.astype(X.dtype)
     vectors, weights = vectors.astype(X.dtype, copy=False), weights.astype(X.dtype, copy=False)
-    for start in range(0, len(X), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        total = np.broadcast_to(intercept, decisions[rows].shape).astype(np.float64)
+
+    def decide(start):
+        rows = X[start : start + BLOCK_ROWS]
+        total = np.tile(np.asarray(intercept, np.float64), (len(rows), 1))
         for first in range(0, len(vectors), BLOCK_VECTORS):
             block = slice(first, first + BLOCK_VECTORS)
-            total += kernel(X[rows], vectors[block]) @ weights[block]
-        decisions[rows] = total
-    return decisions
+            total += kernel(rows, vectors[block]) @ weights[block]
+        return total.astype(X.dtype)
+
+    return np.concatenate(in_parallel(decide, range(0, len(X), BLOCK_ROWS)))
 
 
 def vote(decisions, n_classes: int) -> np.ndarray:

@@ -1,8 +1,6 @@
 """OpenCV's SVM, `cv2.ml.SVM`, as a scikit-learn classifier: its results, without its silent early stop."""
 
-import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import cv2
@@ -13,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.svm.one_vs_one import Kernel, one_vs_rest_scores, pair_decisions, vote
+from cvclassic.svm.threads import in_parallel
 from cvclassic.svm.validation import (
     check_choice,
     check_new_data,
@@ -110,8 +109,7 @@ class OpenCVSVM(ClassifierMixin, BaseEstimator):
         self.gamma_ = scaled_gamma(self.gamma, X)
         factors = class_weights(self.class_weight, self.classes_, codes)
         pairs = list(combinations(range(len(self.classes_)), 2))
-        with ThreadPoolExecutor(_threads()) as pool:
-            models = list(pool.map(lambda pair: self._fit_pair(X, codes, pair, factors), pairs))
+        models = in_parallel(lambda pair: self._fit_pair(X, codes, pair, factors), pairs)
         self._gather(X, models)
         violation = max(violation for *_, violation in models)
         if violation > 0:
@@ -218,12 +216,6 @@ def _rows_of(vectors, X, own, alpha):
     return np.array(
         [places[vector.tobytes(), bool(a > 0)].pop() for vector, a in zip(vectors, alpha, strict=True)], dtype=np.intp
     )
-
-
-def _threads() -> int:
-    """OpenCV trains one pair on one core, outside Python's lock; the limits are OpenCV's own and OMP_NUM_THREADS."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cv2.getNumThreads(), int(limit) if limit.isdigit() else cv2.getNumThreads()))
 
 
 def _require_ml() -> None:

@@ -58,6 +58,15 @@ def test_class_weight_and_sample_weight(digits):
     np.testing.assert_allclose(ours.coef_, repeated.coef_, atol=1e-9)
 
 
+def test_more_features_than_rows_and_rough_scales():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(120, 400)) * np.logspace(-2, 2, 400)).astype(np.float32)
+    y = rng.integers(0, 3, 120)
+    ours = LinearSVM().fit(X, y)
+    assert (ours.predict(X) == y).all()
+    assert ours.coef_.shape == (3, 400)
+
+
 def test_too_few_steps_are_announced(digits):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
         LinearSVM(max_iter=1).fit(*digits)
