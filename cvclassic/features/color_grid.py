@@ -45,6 +45,9 @@ class ColorGrid(Extractor):
             for channel in channels
         ]
 
+    def _prepare(self, image_shape, dtype):
+        return self._extract
+
     def _extract(self, images, out):
         rows, columns = check_grid(self.grid, images.shape[1:])
         pixels = _lab(images) if is_color(images) else _in_8_bit_units(images[..., np.newaxis])

@@ -81,6 +81,9 @@ class ColorHistogram(Extractor):
         in_cell = ["_".join(bins) for bins in product(*each)] if self.joint else list(chain(*each))
         return [f"cell{r}_{c}_{name}" for r in range(rows) for c in range(columns) for name in in_cell]
 
+    def _prepare(self, image_shape, dtype):
+        return self._extract
+
     def _extract(self, images, out):
         rows, columns = check_grid(self.grid, images.shape[1:])
         bins = self._bins()

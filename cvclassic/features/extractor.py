@@ -1,5 +1,9 @@
 """What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
@@ -9,15 +13,16 @@ from cvclassic.images import check_images
 
 NORMALIZATIONS = ("l1", "sqrt", "l2", None)
 
-# Intermediate arrays (converted colors, gradients) of a block this large stay within a few dozen MB.
-_PIXELS_PER_BLOCK = 1 << 22
+# Images are worked on in blocks of about so many pixels: small enough for the caches, large enough for the overhead.
+_PIXELS_PER_BLOCK = 1 << 19
 
 
 class Extractor(TransformerMixin, BaseEstimator):
     """A stateless extractor: image batch in, float32 `(n, d)` out, with or without `fit` before.
 
     A kind of feature says three things: `_check(image_shape)` raises `InputError` where the parameters can't be used
-    with images of that shape, `_names(image_shape)` names its features, and `_extract(images, out)` computes them.
+    with images of that shape, `_n_features(image_shape)` and `_names(image_shape)` count and name its features, and
+    `_prepare(image_shape, dtype)` returns the function that computes them for a block of images: `(images, out)`.
     """
 
     def fit(self, X, y=None):
@@ -60,9 +65,7 @@ class Extractor(TransformerMixin, BaseEstimator):
             )
         self._check(X.shape[1:])
         out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
-        step = max(1, _PIXELS_PER_BLOCK // (X.shape[1] * X.shape[2]))
-        for start in range(0, len(X), step):
-            self._extract(np.ascontiguousarray(X[start : start + step]), out[start : start + step])
+        in_blocks(self._prepare(X.shape[1:], X.dtype), X, out)
         return out
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
@@ -77,6 +80,30 @@ class Extractor(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def in_blocks(extract: Callable[[np.ndarray, np.ndarray], None], X: np.ndarray, out: np.ndarray) -> None:
+    """Call `extract(images, out)` on blocks of a batch, on `NUMBA_NUM_THREADS` threads (default: every core)."""
+    n_threads = numba.config.NUMBA_NUM_THREADS
+    step = max(1, _PIXELS_PER_BLOCK // (X.shape[1] * X.shape[2]))
+    step = max(1, min(step, -(-len(X) // n_threads)))
+
+    def work(start):
+        images = np.ascontiguousarray(X[start : start + step])
+        # numba compiles anew for arrays that can't be written to, such as memory-mapped ones.
+        extract(images if images.flags.writeable else images.copy(), out[start : start + step])
+
+    if n_threads == 1 or len(X) <= step:
+        for start in range(0, len(X), step):
+            work(start)
+        return
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(work, range(0, len(X), step)))
+
+
+def with_channels(images: np.ndarray) -> np.ndarray:
+    """View of gray or RGB images as (n, height, width, channels)."""
+    return images if images.ndim == 4 else images[..., np.newaxis]
 
 
 def as_pair(value, name: str) -> tuple[int, int]:

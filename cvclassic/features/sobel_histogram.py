@@ -68,6 +68,9 @@ class SobelHistogram(Extractor):
             for i in range(self.orientations)
         ]
 
+    def _prepare(self, image_shape, dtype):
+        return self._extract
+
     def _extract(self, images, out):
         rows, columns = check_grid(self.grid, images.shape[1:])
         gray = to_gray(images)

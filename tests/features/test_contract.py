@@ -113,7 +113,7 @@ def test_names_need_the_shape():
         (HOG(convention="matlab"), "'matlab' is unknown; use one of opencv"),
         (HOG(block_norm="L3"), "'L3' is unknown"),
         (HOG(block_norm="L1"), "for 'L1' use convention=\"skimage\""),
-        (HOG(convention="skimage", signed=True), "unsigned"),
+        (HOG(convention="skimage", signed=True), "no signed=True"),
         (ColorHistogram(color_space="xyz"), "'xyz' is unknown"),
         (ColorHistogram(bins=(8, 8)), "has 2 entries"),
         (ColorHistogram(bins=0), "bins=0"),
