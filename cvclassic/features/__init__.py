@@ -8,6 +8,7 @@ from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.deskew import Deskew
 from cvclassic.features.hog import HOG
+from cvclassic.features.lbp import LBP
 from cvclassic.features.sobel_histogram import SobelHistogram
 
-__all__ = ["HOG", "ColorGrid", "ColorHistogram", "Deskew", "SobelHistogram"]
+__all__ = ["HOG", "LBP", "ColorGrid", "ColorHistogram", "Deskew", "SobelHistogram"]

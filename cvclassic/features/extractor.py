@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
-NORMALIZATIONS = ("l1", "sqrt", "l2", None)
+NORMALIZATIONS = (None, "l1", "sqrt", "l2")  # in the order in which the kernels number them
 
 # Images are worked on in blocks of about so many pixels: small enough for the caches, large enough for the overhead.
 _PIXELS_PER_BLOCK = 1 << 19
@@ -140,15 +140,9 @@ def grid_edges(size: int, parts: int) -> np.ndarray:
     return np.arange(parts + 1) * size // parts
 
 
-def normalize(histograms: np.ndarray, normalization: str | None) -> None:
-    """Normalize histograms along the last axis, in place; an empty one stays zero."""
-    if normalization is None:
-        return
-    if normalization == "l2":
-        lengths = np.sqrt((histograms**2).sum(axis=-1, keepdims=True))
-    else:
-        lengths = histograms.sum(axis=-1, keepdims=True)
-    lengths[lengths == 0] = 1
-    histograms /= lengths
-    if normalization == "sqrt":
-        np.sqrt(histograms, out=histograms)
+def cell_offsets(grid, image_shape, row_stride: int, column_stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the cell of each pixel row and of each pixel column adds to a place in the features, uint32."""
+    rows, columns = check_grid(grid, image_shape)
+    row_cell = np.searchsorted(grid_edges(image_shape[0], rows), np.arange(image_shape[0]), side="right") - 1
+    column_cell = np.searchsorted(grid_edges(image_shape[1], columns), np.arange(image_shape[1]), side="right") - 1
+    return (row_cell * row_stride).astype(np.uint32), (column_cell * column_stride).astype(np.uint32)

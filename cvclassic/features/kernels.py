@@ -62,7 +62,7 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
     bin_scale = np.float32(orientations / 360 if signed else orientations / 180)
     for i in range(n):
         _load(images, i, gamma, scale, planes)
-        _gradients(planes, width // 4 * 4, 1 if gamma else 0, scale, dx, dy)
+        _gradients(planes, width // 4 * 4, 1 if gamma else 0, dx, dy)
         _soft_bins(dx, dy, np.float32(orientations), bin_scale, offset, position)
         done = 0
         for block_y in range(blocks_y):
@@ -108,7 +108,7 @@ def hog_skimage(images, orientations, gamma, planes, border_x, border_y, cell, b
     rounding = 2 if images.itemsize == 4 else 3 if planes.itemsize == 8 else 0
     for i in range(n):
         _load(images, i, gamma, np.float32(1), planes)
-        _gradients(planes, 0, rounding, np.float32(1), dx, dy)
+        _gradients(planes, 0, rounding, dx, dy)
         _hard_bins(dx, dy, border_x, border_y, offset, magnitude, position)
         histograms[:] = 0
         for y in range(cells_y * cell[0]):
@@ -223,7 +223,7 @@ def hog_felzenszwalb(images, orientations, gamma, scale, cell, out):
     energy = np.empty((cells_y, cells_x), np.float32)
     for i in range(n):
         _load(images, i, gamma, scale, planes)
-        _gradients(planes, 0, 0, scale, dx, dy)
+        _gradients(planes, 0, 0, dx, dy)
         _nearest_directions(dx, dy, border_x, border_y, magnitude, position)
         histograms[:] = 0
         _cast_between_cells(magnitude, position, cell, histograms)
@@ -311,6 +311,245 @@ def _describe_cells(histograms, energy, orientations, out, i):
                 out[i, y, x, 3 * orientations + f] = np.float32(0.2357) * texture[f]
 
 
+@_fast
+def color_histogram(levels, tables, joint, row_offset, column_offset, starts, norm, out):
+    """Histograms of each cell of a grid.
+
+    Parameters
+    ----------
+    levels : array (n, height, width, channels), uint8 or uint16
+    tables : array (channels, number of levels), uint32
+        What each level of a channel adds to the place in the histogram; with `joint=False` each is a place by itself.
+    row_offset, column_offset : arrays (height,), (width,), uint32
+        What a pixel's row and column add to that.
+    starts : array (number of histograms + 1,)
+        Where each histogram begins in a row of `out`.
+    norm : 0 for none, 1 for l1, 2 for sqrt, 3 for l2
+    """
+    n, height, width, channels = levels.shape
+    counts = np.empty(out.shape[1], np.int32)
+    for i in range(n):
+        counts[:] = 0
+        for y in range(height):
+            if joint and channels == 3:
+                for x in range(width):
+                    place = row_offset[y] + column_offset[x]
+                    place += (
+                        tables[0, levels[i, y, x, 0]] + tables[1, levels[i, y, x, 1]] + tables[2, levels[i, y, x, 2]]
+                    )
+                    counts[np.uintp(place)] += np.int32(1)
+            else:
+                for x in range(width):
+                    place = row_offset[y] + column_offset[x]
+                    for c in range(channels):
+                        counts[np.uintp(place + tables[c, levels[i, y, x, c]])] += np.int32(1)
+        for k in range(out.shape[1]):
+            out[i, k] = counts[k]
+        if norm > 0:
+            for h in range(starts.size - 1):
+                _normalize(out, i, starts[h], starts[h + 1], norm)
+
+
+@_fast
+def _normalize(out, i, start, stop, norm):
+    """Bring a histogram to sum 1, to the square root of that, or to Euclidean length 1; an empty one stays zero."""
+    total = np.float32(0)
+    for k in range(start, stop):
+        total += out[i, k] * out[i, k] if norm == 3 else out[i, k]
+    if norm == 3:
+        total = np.sqrt(total)
+    if total > 0:
+        factor = np.float32(1) / total
+        for k in range(start, stop):
+            out[i, k] *= factor
+        if norm == 2:
+            for k in range(start, stop):
+                out[i, k] = np.sqrt(out[i, k])
+
+
+@_exact
+def quantize(images, scale, shift, top, levels):
+    """Bin of every channel of floating point images: `floor(value * scale - shift)` in double, from 0 to `top`."""
+    n, height, width, channels = images.shape
+    for i in range(n):
+        for y in range(height):
+            for x in range(width):
+                for c in range(channels):
+                    place = images[i, y, x, c] * scale[c] - shift[c]
+                    levels[i, y, x, c] = min(max(np.int64(math.floor(place)), 0), top[c])
+
+
+@_fast
+def color_grid(pixels, row_cell, column_cell, out):
+    """Mean and standard deviation per channel of each cell; `out` is (n, cells, 2, channels)."""
+    n, height, width, channels = pixels.shape
+    sums, squares = np.empty((out.shape[1], channels)), np.empty((out.shape[1], channels))
+    sizes = np.zeros(out.shape[1])
+    for y in range(height):
+        for x in range(width):
+            sizes[row_cell[y] + column_cell[x]] += 1
+    for i in range(n):
+        sums[:] = 0
+        squares[:] = 0
+        for y in range(height):
+            for x in range(width):
+                cell = np.uintp(row_cell[y] + column_cell[x])
+                for c in range(channels):
+                    value = np.float64(pixels[i, y, x, c])
+                    sums[cell, c] += value
+                    squares[cell, c] += value * value
+        for cell in range(out.shape[1]):
+            for c in range(channels):
+                mean = sums[cell, c] / sizes[cell]
+                out[i, cell, 0, c] = mean
+                out[i, cell, 1, c] = np.sqrt(max(squares[cell, c] / sizes[cell] - mean * mean, 0.0))
+
+
+@_fast
+def sobel_histogram(gray, orientations, span, scale, row_offset, column_offset, norm, out):
+    """Orientation histograms of the 3 x 3 Sobel gradient, weighted by magnitude.
+
+    Parameters
+    ----------
+    gray : array (n, height, width, 1)
+    span : float32
+        2 pi for signed orientations, pi for unsigned ones.
+    row_offset, column_offset : arrays (height,), (width,), uint32
+        What a pixel's row and column add to the place in a row of `out`.
+    """
+    n, height, width, _ = gray.shape
+    planes = np.empty((1, height + 2, width + 2), np.float32)
+    magnitude, position = np.empty((height, width), np.float32), np.empty((height, width), np.uint32)
+    for i in range(n):
+        _load(gray, i, False, scale, planes)
+        _sobel_votes(planes, orientations, span, row_offset, column_offset, magnitude, position)
+        for k in range(out.shape[1]):
+            out[i, k] = 0
+        for y in range(height):
+            for x in range(width):
+                out[i, np.uintp(position[y, x])] += magnitude[y, x]
+        if norm > 0:
+            _normalize(out, i, 0, out.shape[1], norm)
+
+
+@_exact
+def _sobel_votes(planes, orientations, span, row_offset, column_offset, magnitude, position):
+    height, width = magnitude.shape
+    last, two, factor = np.int32(orientations), np.float32(2), np.float32(orientations)
+    for y in range(height):
+        for x in range(width):
+            upper = planes[0, y, x + 2] - planes[0, y, x]
+            middle = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
+            lower = planes[0, y + 2, x + 2] - planes[0, y + 2, x]
+            left = planes[0, y + 2, x] - planes[0, y, x]
+            center = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
+            right = planes[0, y + 2, x + 2] - planes[0, y, x + 2]
+            dx, dy = upper + two * middle + lower, left + two * center + right
+            magnitude[y, x] = np.sqrt(dx * dx + dy * dy)
+            place = np.int32(factor * (_angle(dy, dx) * _RADIANS) / span)
+            # Unsigned orientations go round twice; and an angle may be rounded up to 360 degrees.
+            place = place - last if place >= last else place
+            place = place - last if place >= last else place
+            position[y, x] = row_offset[y] + column_offset[x] + np.uint32(place)
+
+
+@_exact
+def deskew(images, gray, scale, out):
+    """Shear each image by the slant of its gray version; `scale` brings its values to 0..255."""
+    n, height, width, channels = images.shape
+    rounding = 0.5 if out.itemsize == 1 else 0.0
+    for i in range(n):
+        slant = _slant(gray, i, scale)
+        for y in range(height):
+            shift = slant * (y - 0.5 * height)
+            whole = math.floor(shift)
+            right = shift - whole
+            for x in range(width):
+                source = x + whole
+                for c in range(channels):
+                    value = 0.0
+                    if 0 <= source < width:
+                        value += (1 - right) * images[i, y, source, c]
+                    if -1 <= source < width - 1:
+                        value += right * images[i, y, source + 1, c]
+                    out[i, y, x, c] = value + rounding
+
+
+@_exact
+def _slant(gray, i, scale):
+    """Sideways pixels per row: the ratio of the central second moments mu11 and mu02."""
+    height, width = gray.shape[1:]
+    m00 = m10 = m01 = m11 = m02 = 0.0
+    for y in range(height):
+        total = along = 0.0
+        for x in range(width):
+            value = np.float64(gray[i, y, x])
+            total += value
+            along += value * x
+        m00 += total
+        m10 += along
+        m01 += total * y
+        m11 += along * y
+        m02 += total * y * y
+    if m00 == 0:
+        return 0.0
+    mu02 = m02 - m01 * m01 / m00
+    mu11 = m11 - m10 * m01 / m00
+    # The threshold of OpenCV's tutorial, which is meant for values from 0 to 255.
+    return 0.0 if abs(mu02 * scale) < 1e-2 else mu11 / mu02
+
+
+@_exact
+def local_binary_patterns(images, row_step, column_step, row_rest, column_rest, labels, one, patterns):
+    """Pattern of each pixel as `skimage.feature.local_binary_pattern` finds it, replaced by its label.
+
+    Parameters
+    ----------
+    images : array (n, height, width)
+    row_step, column_step : arrays (points, height), (points, width), int64
+        Whole part of each neighbor's row and column.
+    row_rest, column_rest : arrays of the same shapes, float64
+        The rest, for linear interpolation; computed as scikit-image does, since the last bit decides on flat ground.
+    labels : array (2 ** points,), uint16
+    one : 1.0; a product times `one` is not fused with a sum
+    patterns : array (n, height, width, 1), uint16
+    """
+    n, height, width = images.shape
+    border = 2 + max(-row_step.min(), -column_step.min(), row_step[:, -1].max() - height + 1, 0)
+    border = max(border, 2 + max(column_step[:, -1].max() - width + 1, 0))
+    padded = np.zeros((height + 2 * border, width + 2 * border))
+    found = np.empty((height, width), np.uint32)
+    for i in range(n):
+        for y in range(height):
+            for x in range(width):
+                padded[y + border, x + border] = images[i, y, x]
+        found[:] = 0
+        for p in range(row_step.shape[0]):
+            across = column_step[p, 0]
+            bit = np.uint32(1 << p)
+            for y in range(height):
+                top = row_step[p, y] + border
+                left = across + border
+                down = row_rest[p, y]
+                straight = down == 0 and column_rest[p, 0] == 0
+                first, second = padded[top, left:], padded[top + 1, left:]
+                center = padded[y + border, border:]
+                if straight:
+                    for x in range(width):
+                        found[y, x] |= bit if first[x] >= center[x] else np.uint32(0)
+                    continue
+                for x in range(width):
+                    right = column_rest[p, x]
+                    # Where there is no rest, scikit-image takes the same pixel twice.
+                    upper = (1 - right) * first[x] * one + right * first[x + 1] * one
+                    lower = (1 - right) * second[x] * one + right * second[x + 1] * one
+                    value = (1 - down) * upper * one + down * lower * one
+                    found[y, x] |= bit if value - center[x] >= 0 else np.uint32(0)
+        for y in range(height):
+            for x in range(width):
+                patterns[i, y, x, 0] = labels[np.uintp(found[y, x])]
+
+
 @_exact
 def _load(images, i, gamma, scale, planes):
     """Bring image `i` to floating point planes with a border of one reflected pixel (`cv2.BORDER_REFLECT_101`)."""
@@ -334,11 +573,13 @@ def _load(images, i, gamma, scale, planes):
 
 
 @_exact
-def _gradients(planes, tie, rounding, one, dx, dy):
+def _gradients(planes, tie, rounding, dx, dy):
     """Central differences (zero at the border) of the channel where they are largest.
 
     Of equally strong channels the first one counts: for columns before `tie` in the order blue, green, red (the vector
-    loop of OpenCV on BGR images), then in the order red, green, blue (its scalar loop, and scikit-image).
+    loop of OpenCV on BGR images), then in the order red, green, blue (its scalar loop, and scikit-image). `rounding`
+    says how lengths are compared where they aren't integers: 1 as OpenCV, which rounds each square (kept apart here,
+    since the compiler would fuse one of them with the sum), 2 and 3 as scikit-image on single and double precision.
     """
     height, width = dx.shape
     if planes.shape[0] == 1:
@@ -347,19 +588,23 @@ def _gradients(planes, tie, rounding, one, dx, dy):
                 dx[y, x] = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
                 dy[y, x] = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
         return
+    squares = np.empty((3, 2, width), np.float32)
     for y in range(height):
+        for c in range(3 if rounding == 1 else 0):
+            for x in range(width):
+                squares[c, 0, x] = (planes[c, y + 1, x + 2] - planes[c, y + 1, x]) ** 2
+                squares[c, 1, x] = (planes[c, y + 2, x + 1] - planes[c, y, x + 1]) ** 2
         for x in range(width):
             red_x, red_y = planes[0, y + 1, x + 2] - planes[0, y + 1, x], planes[0, y + 2, x + 1] - planes[0, y, x + 1]
-            green_x, green_y = (
-                planes[1, y + 1, x + 2] - planes[1, y + 1, x],
-                planes[1, y + 2, x + 1] - planes[1, y, x + 1],
-            )
-            blue_x, blue_y = (
-                planes[2, y + 1, x + 2] - planes[2, y + 1, x],
-                planes[2, y + 2, x + 1] - planes[2, y, x + 1],
-            )
-            red, green = _strength(red_x, red_y, rounding, one), _strength(green_x, green_y, rounding, one)
-            blue = _strength(blue_x, blue_y, rounding, one)
+            green_x = planes[1, y + 1, x + 2] - planes[1, y + 1, x]
+            green_y = planes[1, y + 2, x + 1] - planes[1, y, x + 1]
+            blue_x = planes[2, y + 1, x + 2] - planes[2, y + 1, x]
+            blue_y = planes[2, y + 2, x + 1] - planes[2, y, x + 1]
+            red, green = _strength(red_x, red_y, rounding), _strength(green_x, green_y, rounding)
+            blue = _strength(blue_x, blue_y, rounding)
+            if rounding == 1:
+                red, green = squares[0, 0, x] + squares[0, 1, x], squares[1, 0, x] + squares[1, 1, x]
+                blue = squares[2, 0, x] + squares[2, 1, x]
             early = x < tie
             green_over_red = (green > red) | (early & (green == red))
             if green_over_red:
@@ -370,15 +615,8 @@ def _gradients(planes, tie, rounding, one, dx, dy):
 
 
 @_exact
-def _strength(x, y, rounding, one):
-    """Squared length of a gradient, or its length, rounded as in the library whose choice of a channel is wanted.
-
-    `rounding` is 0 for integers, 1 for OpenCV, which rounds each square (the compiler would fuse one of them with the
-    sum, but not a square times `one`, which it doesn't know to be 1), 2 for scikit-image on single, and 3 on double
-    precision, where only the order of x and y must make no difference.
-    """
-    if rounding == 1:
-        return x * x * one + y * y * one
+def _strength(x, y, rounding):
+    """Squared length of a gradient; for `rounding` 2, its length in single precision; for 3, blind to the order."""
     if rounding == 2:
         return np.float32(np.sqrt(np.float64(x) * x + np.float64(y) * y))
     if rounding == 3:
