@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from cvclassic.features.extractor import in_blocks, with_channels
+from cvclassic.features.extractor import for_kernels, in_blocks, with_channels
 from cvclassic.images import check_images, to_gray
 
 
@@ -40,10 +40,11 @@ class Deskew(TransformerMixin, BaseEstimator):
         out = np.empty_like(X, order="C")
         scale = 1.0 if X.dtype == np.uint8 else 255.0
 
-        def shear(images, straight):
-            deskew(with_channels(images), to_gray(images), scale, with_channels(straight))
+        def shear(block):
+            images = for_kernels(X[block])
+            deskew(with_channels(images), to_gray(images), scale, with_channels(out[block]))
 
-        in_blocks(shear, X, out)
+        in_blocks(shear, len(X), X.shape[1] * X.shape[2])
         return out
 
     def __sklearn_tags__(self):

@@ -65,7 +65,8 @@ class Extractor(TransformerMixin, BaseEstimator):
             )
         self._check(X.shape[1:])
         out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
-        in_blocks(self._prepare(X.shape[1:], X.dtype), X, out)
+        extract = self._prepare(X.shape[1:], X.dtype)
+        in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
         return out
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
@@ -82,23 +83,23 @@ class Extractor(TransformerMixin, BaseEstimator):
         return tags
 
 
-def in_blocks(extract: Callable[[np.ndarray, np.ndarray], None], X: np.ndarray, out: np.ndarray) -> None:
-    """Call `extract(images, out)` on blocks of a batch, on `NUMBA_NUM_THREADS` threads (default: every core)."""
+def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:
+    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` threads (or every core)."""
     n_threads = numba.config.NUMBA_NUM_THREADS
-    step = max(1, _PIXELS_PER_BLOCK // (X.shape[1] * X.shape[2]))
-    step = max(1, min(step, -(-len(X) // n_threads)))
-
-    def work(start):
-        images = np.ascontiguousarray(X[start : start + step])
-        # numba compiles anew for arrays that can't be written to, such as memory-mapped ones.
-        extract(images if images.flags.writeable else images.copy(), out[start : start + step])
-
-    if n_threads == 1 or len(X) <= step:
-        for start in range(0, len(X), step):
-            work(start)
+    step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
+    blocks = [slice(start, start + step) for start in range(0, n_images, step)]
+    if n_threads == 1 or len(blocks) == 1:
+        for block in blocks:
+            work(block)
         return
     with ThreadPoolExecutor(n_threads) as threads:
-        list(threads.map(work, range(0, len(X), step)))
+        list(threads.map(work, blocks))
+
+
+def for_kernels(images: np.ndarray) -> np.ndarray:
+    """Images as kernels take them: C-contiguous, and writable, since numba compiles anew for arrays that aren't."""
+    images = np.ascontiguousarray(images)
+    return images if images.flags.writeable else images.copy()
 
 
 def with_channels(images: np.ndarray) -> np.ndarray:
