@@ -7,7 +7,21 @@ and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images aga
 from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.deskew import Deskew
+from cvclassic.features.gabor import GaborBank
 from cvclassic.features.hog import HOG
+from cvclassic.features.lbp import LBP
+from cvclassic.features.patch_dictionary import PatchDictionary
 from cvclassic.features.sobel_histogram import SobelHistogram
+from cvclassic.features.stream import stream
 
-__all__ = ["HOG", "ColorGrid", "ColorHistogram", "Deskew", "SobelHistogram"]
+__all__ = [
+    "HOG",
+    "LBP",
+    "ColorGrid",
+    "ColorHistogram",
+    "Deskew",
+    "GaborBank",
+    "PatchDictionary",
+    "SobelHistogram",
+    "stream",
+]

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from cvclassic.features.extractor import Extractor, check_grid, grid_edges
+from cvclassic.features.extractor import Extractor, cell_offsets, check_grid, with_channels
 from cvclassic.images import convert, is_color
 
 
@@ -45,23 +45,23 @@ class ColorGrid(Extractor):
             for channel in channels
         ]
 
-    def _extract(self, images, out):
-        rows, columns = check_grid(self.grid, images.shape[1:])
-        pixels = _lab(images) if is_color(images) else _in_8_bit_units(images[..., np.newaxis])
-        row_edges, column_edges = grid_edges(images.shape[1], rows), grid_edges(images.shape[2], columns)
-        statistics = out.reshape(len(images), rows, columns, 2, -1)
-        for r, c in product(range(rows), range(columns)):
-            cell = pixels[:, row_edges[r] : row_edges[r + 1], column_edges[c] : column_edges[c + 1]]
-            statistics[:, r, c, 0] = cell.mean(axis=(1, 2))
-            statistics[:, r, c, 1] = cell.std(axis=(1, 2))
+    def _prepare(self, image_shape, dtype):
+        from cvclassic.features.kernels import color_grid
+
+        rows, columns = check_grid(self.grid, image_shape)
+        cells = cell_offsets(self.grid, image_shape, columns, 1)
+
+        def extract(images, out):
+            pixels = _lab(images) if is_color(images) else _in_8_bit_units(images)
+            color_grid(with_channels(pixels), *cells, out.reshape(len(out), rows * columns, 2, -1))
+
+        return extract
 
 
 def _lab(images: np.ndarray) -> np.ndarray:
     lab = convert(images, "lab")
-    if images.dtype == np.uint8:
-        return lab.astype(np.float32)
-    return lab * np.float32([255 / 100, 1, 1]) + np.float32([0, 128, 128])
+    return lab if images.dtype == np.uint8 else lab * np.float32([255 / 100, 1, 1]) + np.float32([0, 128, 128])
 
 
 def _in_8_bit_units(gray: np.ndarray) -> np.ndarray:
-    return gray.astype(np.float32) if gray.dtype == np.uint8 else gray * np.float32(255)
+    return gray if gray.dtype == np.uint8 else gray * np.float32(255)

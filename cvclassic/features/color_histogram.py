@@ -6,12 +6,12 @@ import numpy as np
 
 from cvclassic.errors import InputError
 from cvclassic.features.extractor import (
+    NORMALIZATIONS,
     Extractor,
+    cell_offsets,
     check_grid,
     check_normalization,
     check_positive_int,
-    grid_edges,
-    normalize,
 )
 from cvclassic.images import channel_ranges, check_color_space, convert
 
@@ -81,37 +81,32 @@ class ColorHistogram(Extractor):
         in_cell = ["_".join(bins) for bins in product(*each)] if self.joint else list(chain(*each))
         return [f"cell{r}_{c}_{name}" for r in range(rows) for c in range(columns) for name in in_cell]
 
-    def _extract(self, images, out):
-        rows, columns = check_grid(self.grid, images.shape[1:])
-        bins = self._bins()
-        pixels = convert(images, self.color_space)
-        pixels = pixels.reshape((*pixels.shape[:3], len(bins)))
-        indices = _bin_indices(pixels, bins, channel_ranges(self.color_space, images.dtype))
+    def _prepare(self, image_shape, dtype):
+        from cvclassic.features.kernels import color_histogram, quantize
+
+        bins, norm = self._bins(), NORMALIZATIONS.index(self.normalization)
         sizes = [int(np.prod(bins))] if self.joint else list(bins)
-        if self.joint:
-            indices = [np.ravel_multi_index(indices, bins)]
-        row_edges, column_edges = grid_edges(images.shape[1], rows), grid_edges(images.shape[2], columns)
-        start = 0
-        for r, c in product(range(rows), range(columns)):
-            for index, size in zip(indices, sizes, strict=True):
-                cell = index[:, row_edges[r] : row_edges[r + 1], column_edges[c] : column_edges[c + 1]]
-                histogram = out[:, start : start + size]
-                histogram[:] = _count(cell.reshape(len(images), -1), size)
-                normalize(histogram, self.normalization)
-                start += size
+        rows, columns = check_grid(self.grid, image_shape)
+        offsets = cell_offsets(self.grid, image_shape, columns * sum(sizes), sum(sizes))
+        starts = np.concatenate([[0], np.cumsum(sizes * (rows * columns))])
+        ranges = np.array(channel_ranges(self.color_space, dtype), dtype=float)
+        scale = bins / (ranges[:, 1] - ranges[:, 0])  # in double and in this order, as cv2.calcHist does
+        shift, top = ranges[:, 0] * scale, np.array(bins) - 1
+        if dtype == np.uint8:
+            index = np.floor(np.arange(256) * scale[:, np.newaxis] - shift[:, np.newaxis]).astype(int)
+            index = np.clip(index, 0, top[:, np.newaxis])
+        else:
+            index = np.tile(np.arange(max(bins)), (len(bins), 1))
+        strides = np.append(np.cumprod(bins[:0:-1])[::-1], 1) if self.joint else np.ones(len(bins), int)
+        places = index * strides[:, np.newaxis] + (0 if self.joint else starts[: len(bins), np.newaxis])
+        tables, joint, color_space = places.astype(np.uint32), bool(self.joint), self.color_space
 
+        def extract(images, out):
+            pixels = convert(images, color_space)
+            levels = pixels.reshape(*pixels.shape[:3], -1)
+            if levels.dtype != np.uint8:
+                levels = np.empty(levels.shape, np.uint16)
+                quantize(pixels.reshape(levels.shape), scale, shift, top, levels)
+            color_histogram(levels, tables, joint, *offsets, starts, norm, out)
 
-def _bin_indices(pixels, bins, ranges) -> list[np.ndarray]:
-    """Bin of every pixel, one array (n, height, width) for each channel."""
-    indices = []
-    for channel, (n_bins, (low, high)) in enumerate(zip(bins, ranges, strict=True)):
-        scale = n_bins / (high - low)  # in double and in this order, as cv2.calcHist does
-        index = np.floor(pixels[..., channel] * np.float64(scale) - low * scale).astype(np.intp)
-        indices.append(np.clip(index, 0, n_bins - 1))
-    return indices
-
-
-def _count(indices: np.ndarray, size: int) -> np.ndarray:
-    """Histogram of each row of `indices`."""
-    offsets = np.arange(len(indices))[:, np.newaxis] * size
-    return np.bincount((indices + offsets).ravel(), minlength=len(indices) * size).reshape(-1, size)
+        return extract

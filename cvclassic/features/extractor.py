@@ -1,5 +1,9 @@
 """What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
@@ -7,17 +11,18 @@ from sklearn.exceptions import NotFittedError
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
-NORMALIZATIONS = ("l1", "sqrt", "l2", None)
+NORMALIZATIONS = (None, "l1", "sqrt", "l2")  # in the order in which the kernels number them
 
-# Intermediate arrays (converted colors, gradients) of a block this large stay within a few dozen MB.
-_PIXELS_PER_BLOCK = 1 << 22
+# Images are worked on in blocks of about so many pixels: small enough for the caches, large enough for the overhead.
+_PIXELS_PER_BLOCK = 1 << 19
 
 
 class Extractor(TransformerMixin, BaseEstimator):
     """A stateless extractor: image batch in, float32 `(n, d)` out, with or without `fit` before.
 
     A kind of feature says three things: `_check(image_shape)` raises `InputError` where the parameters can't be used
-    with images of that shape, `_names(image_shape)` names its features, and `_extract(images, out)` computes them.
+    with images of that shape, `_n_features(image_shape)` and `_names(image_shape)` count and name its features, and
+    `_prepare(image_shape, dtype)` returns the function that computes them for a block of images: `(images, out)`.
     """
 
     def fit(self, X, y=None):
@@ -60,9 +65,8 @@ class Extractor(TransformerMixin, BaseEstimator):
             )
         self._check(X.shape[1:])
         out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
-        step = max(1, _PIXELS_PER_BLOCK // (X.shape[1] * X.shape[2]))
-        for start in range(0, len(X), step):
-            self._extract(np.ascontiguousarray(X[start : start + step]), out[start : start + step])
+        extract = self._prepare(X.shape[1:], X.dtype)
+        in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
         return out
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
@@ -77,6 +81,30 @@ class Extractor(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:
+    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` threads (or every core)."""
+    n_threads = numba.config.NUMBA_NUM_THREADS
+    step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
+    blocks = [slice(start, start + step) for start in range(0, n_images, step)]
+    if n_threads == 1 or len(blocks) == 1:
+        for block in blocks:
+            work(block)
+        return
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(work, blocks))
+
+
+def for_kernels(images: np.ndarray) -> np.ndarray:
+    """Images as kernels take them: C-contiguous, and writable, since numba compiles anew for arrays that aren't."""
+    images = np.ascontiguousarray(images)
+    return images if images.flags.writeable else images.copy()
+
+
+def with_channels(images: np.ndarray) -> np.ndarray:
+    """View of gray or RGB images as (n, height, width, channels)."""
+    return images if images.ndim == 4 else images[..., np.newaxis]
 
 
 def as_pair(value, name: str) -> tuple[int, int]:
@@ -113,15 +141,9 @@ def grid_edges(size: int, parts: int) -> np.ndarray:
     return np.arange(parts + 1) * size // parts
 
 
-def normalize(histograms: np.ndarray, normalization: str | None) -> None:
-    """Normalize histograms along the last axis, in place; an empty one stays zero."""
-    if normalization is None:
-        return
-    if normalization == "l2":
-        lengths = np.sqrt((histograms**2).sum(axis=-1, keepdims=True))
-    else:
-        lengths = histograms.sum(axis=-1, keepdims=True)
-    lengths[lengths == 0] = 1
-    histograms /= lengths
-    if normalization == "sqrt":
-        np.sqrt(histograms, out=histograms)
+def cell_offsets(grid, image_shape, row_stride: int, column_stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the cell of each pixel row and of each pixel column adds to a place in the features, uint32."""
+    rows, columns = check_grid(grid, image_shape)
+    row_cell = np.searchsorted(grid_edges(image_shape[0], rows), np.arange(image_shape[0]), side="right") - 1
+    column_cell = np.searchsorted(grid_edges(image_shape[1], columns), np.arange(image_shape[1]), side="right") - 1
+    return (row_cell * row_stride).astype(np.uint32), (column_cell * column_stride).astype(np.uint32)

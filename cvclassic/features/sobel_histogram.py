@@ -2,17 +2,16 @@
 
 from itertools import product
 
-import cv2
 import numpy as np
 
 from cvclassic.errors import InputError
 from cvclassic.features.extractor import (
+    NORMALIZATIONS,
     Extractor,
+    cell_offsets,
     check_grid,
     check_normalization,
     check_positive_int,
-    grid_edges,
-    normalize,
 )
 from cvclassic.images import to_gray
 
@@ -68,24 +67,17 @@ class SobelHistogram(Extractor):
             for i in range(self.orientations)
         ]
 
-    def _extract(self, images, out):
-        rows, columns = check_grid(self.grid, images.shape[1:])
-        gray = to_gray(images)
-        if gray.dtype != np.uint8:
-            gray = gray * np.float32(255)
-        row_edges, column_edges = grid_edges(gray.shape[1], rows), grid_edges(gray.shape[2], columns)
-        for image, features in zip(gray, out.reshape(len(images), -1, self.orientations), strict=True):
-            bins, magnitude = self._vote(image)
-            for cell, (c, r) in enumerate(product(range(columns), range(rows))):
-                part = slice(row_edges[r], row_edges[r + 1]), slice(column_edges[c], column_edges[c + 1])
-                features[cell] = np.bincount(bins[part].ravel(), magnitude[part].ravel(), self.orientations)
-        normalize(out, self.normalization)
+    def _prepare(self, image_shape, dtype):
+        from cvclassic.features.kernels import sobel_histogram
 
-    def _vote(self, image) -> tuple[np.ndarray, np.ndarray]:
-        """Orientation bin and gradient magnitude of every pixel."""
-        dx = cv2.Sobel(image, cv2.CV_32F, 1, 0)
-        dy = cv2.Sobel(image, cv2.CV_32F, 0, 1)
-        magnitude, angle = cv2.cartToPolar(dx, dy)
-        span = 2 * np.pi if self.signed else np.pi
-        # The remainder also takes an angle of exactly 360 degrees, which cartToPolar may round to, into the first bin.
-        return np.int32(self.orientations * angle / span) % self.orientations, magnitude
+        rows, _ = check_grid(self.grid, image_shape)
+        orientations, norm = int(self.orientations), NORMALIZATIONS.index(self.normalization)
+        offsets = cell_offsets(self.grid, image_shape, orientations, rows * orientations)
+        span = np.float32(2 * np.pi if self.signed else np.pi)
+        scale = np.float32(1 if dtype == np.uint8 else 255)
+
+        def extract(images, out):
+            gray = to_gray(images)[..., np.newaxis]
+            sobel_histogram(gray, orientations, span, scale, *offsets, norm, out)
+
+        return extract

@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from cvclassic.errors import InputError
-from cvclassic.features import HOG, ColorGrid, ColorHistogram, Deskew, SobelHistogram
+from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, SobelHistogram
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 20, 24, 3), dtype=np.uint8)
 GRAY = RGB[..., 0]
@@ -21,6 +21,9 @@ EXTRACTORS = [
     ColorHistogram(joint=False, bins=(4, 5, 6), grid=(1, 2)),
     ColorGrid(),
     SobelHistogram(),
+    LBP(),
+    LBP(points=6, radius=2.5, method="ror", grid=(2, 3)),
+    HOG(convention="felzenszwalb", cell_size=5),
     SobelHistogram(grid=(2, 3), signed=False, normalization="l2"),
 ]
 
@@ -113,7 +116,7 @@ def test_names_need_the_shape():
         (HOG(convention="matlab"), "'matlab' is unknown; use one of opencv"),
         (HOG(block_norm="L3"), "'L3' is unknown"),
         (HOG(block_norm="L1"), "for 'L1' use convention=\"skimage\""),
-        (HOG(convention="skimage", signed=True), "unsigned"),
+        (HOG(convention="skimage", signed=True), "no signed=True"),
         (ColorHistogram(color_space="xyz"), "'xyz' is unknown"),
         (ColorHistogram(bins=(8, 8)), "has 2 entries"),
         (ColorHistogram(bins=0), "bins=0"),
