@@ -20,7 +20,8 @@ class Kernel:
     """A kernel and its numbers; called with (n, d) and (m, d), it gives the (n, m) kernel values in their dtype.
 
     "linear" x.y, "poly" (gamma x.y + coef0)^degree, "rbf" exp(-gamma |x - y|^2), "intersection" sum of min(x, y),
-    "chi2" exp(-gamma sum of (x - y)^2 / (x + y)), as scikit-learn and OpenCV define them.
+    "chi2" exp(-gamma sum of (x - y)^2 / (x + y)), "sigmoid" tanh(gamma x.y + coef0), as scikit-learn and OpenCV have
+    them.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Kernel:
         K = (X * X.dtype.type(self.gamma)) @ Y.T
         K += X.dtype.type(self.coef0)
         return _power(K, self.degree)
+
+    def _sigmoid(self, X, Y):
+        K = (X * X.dtype.type(self.gamma)) @ Y.T
+        K += X.dtype.type(self.coef0)
+        return np.tanh(K, out=K)
 
     def _rbf(self, X, Y):
         # The distance does not care where the origin lies; near the data, |x|^2 + |y|^2 - 2 x.y loses fewest digits.
@@ -74,7 +80,7 @@ def pair_decisions(X, vectors, weights, intercept, kernel) -> np.ndarray:
 
     `vectors` (m, d) are the support vectors, `weights` (m, pairs) their signed weights, `intercept` (pairs,).
     """
-    if kernel.name == "linear":
+    if isinstance(kernel, Kernel) and kernel.name == "linear":
         return X @ (weights.T @ vectors).astype(X.dtype).T + intercept.astype(X.dtype)
     vectors, weights = vectors.astype(X.dtype, copy=False), weights.astype(X.dtype, copy=False)
 
