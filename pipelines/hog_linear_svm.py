@@ -9,4 +9,4 @@ family = "classical"
 
 
 def build(task):
-    return make_pipeline(HOG(cell_size=max(task.image_shape[0] // 4, 4)), LinearSVM(C=1.0))
+    return make_pipeline(HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4)), LinearSVM(C=1.0))

@@ -9,4 +9,6 @@ family = "classical"
 
 
 def build(task):
-    return make_pipeline(HOG(cell_size=max(task.image_shape[0] // 4, 4)), KernelSVM(kernel="rbf", C=10, gamma="scale"))
+    return make_pipeline(
+        HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4)), KernelSVM(kernel="rbf", C=10, gamma="scale")
+    )
