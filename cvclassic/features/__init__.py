@@ -11,6 +11,7 @@ from cvclassic.features.gabor import GaborBank
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
 from cvclassic.features.patch_dictionary import PatchDictionary
+from cvclassic.features.show import show
 from cvclassic.features.sobel_histogram import SobelHistogram
 from cvclassic.features.stream import stream
 
@@ -23,5 +24,6 @@ __all__ = [
     "GaborBank",
     "PatchDictionary",
     "SobelHistogram",
+    "show",
     "stream",
 ]

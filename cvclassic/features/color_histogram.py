@@ -12,6 +12,7 @@ from cvclassic.features.extractor import (
     check_grid,
     check_normalization,
     check_positive_int,
+    grid_edges,
 )
 from cvclassic.images import channel_ranges, check_color_space, convert
 
@@ -87,7 +88,8 @@ class ColorHistogram(Extractor):
         bins, norm = self._bins(), NORMALIZATIONS.index(self.normalization)
         sizes = [int(np.prod(bins))] if self.joint else list(bins)
         rows, columns = check_grid(self.grid, image_shape)
-        offsets = cell_offsets(self.grid, image_shape, columns * sum(sizes), sum(sizes))
+        row_offset, _ = cell_offsets(self.grid, image_shape, columns * sum(sizes), sum(sizes))
+        edges, stride = grid_edges(image_shape[1], columns), sum(sizes)
         starts = np.concatenate([[0], np.cumsum(sizes * (rows * columns))])
         ranges = np.array(channel_ranges(self.color_space, dtype), dtype=float)
         scale = bins / (ranges[:, 1] - ranges[:, 0])  # in double and in this order, as cv2.calcHist does
@@ -107,6 +109,6 @@ class ColorHistogram(Extractor):
             if levels.dtype != np.uint8:
                 levels = np.empty(levels.shape, np.uint16)
                 quantize(pixels.reshape(levels.shape), scale, shift, top, levels)
-            color_histogram(levels, tables, joint, *offsets, starts, norm, out)
+            color_histogram(levels, tables, joint, row_offset, edges, stride, starts, norm, out)
 
         return extract

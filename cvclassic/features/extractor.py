@@ -84,7 +84,7 @@ class Extractor(TransformerMixin, BaseEstimator):
 
 
 def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:
-    """Call `work` on slices of `n_images` images of `pixels` pixels each, on `NUMBA_NUM_THREADS` threads (or all)."""
+    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` (or all) threads."""
     n_threads = numba.config.NUMBA_NUM_THREADS
     step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
     blocks = [slice(start, start + step) for start in range(0, n_images, step)]

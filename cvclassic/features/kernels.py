@@ -312,7 +312,7 @@ def _describe_cells(histograms, energy, orientations, out, i):
 
 
 @_fast
-def color_histogram(levels, tables, joint, row_offset, column_offset, starts, norm, out):
+def color_histogram(levels, tables, joint, row_offset, edges, stride, starts, norm, out):
     """Histograms of each cell of a grid.
 
     Parameters
@@ -320,51 +320,55 @@ def color_histogram(levels, tables, joint, row_offset, column_offset, starts, no
     levels : array (n, height, width, channels), uint8 or uint16
     tables : array (channels, number of levels), uint32
         What each level of a channel adds to the place in the histogram; with `joint=False` each is a place by itself.
-    row_offset, column_offset : arrays (height,), (width,), uint32
-        What a pixel's row and column add to that.
+    row_offset : array (height,), uint32
+        What a pixel's row adds to that.
+    edges, stride : array (columns + 1,), int
+        Borders of the cells along a row of pixels, and what each cell adds to the place.
     starts : array (number of histograms + 1,)
         Where each histogram begins in a row of `out`.
     norm : 0 for none, 1 for l1, 2 for sqrt, 3 for l2
     """
-    n, height, width, channels = levels.shape
+    n, height, _, channels = levels.shape
     counts = np.empty(out.shape[1], np.int32)
     for i in range(n):
         counts[:] = 0
         for y in range(height):
-            if joint and channels == 3:
-                for x in range(width):
-                    place = row_offset[y] + column_offset[x]
-                    place += (
-                        tables[0, levels[i, y, x, 0]] + tables[1, levels[i, y, x, 1]] + tables[2, levels[i, y, x, 2]]
-                    )
-                    counts[np.uintp(place)] += np.int32(1)
-            else:
-                for x in range(width):
-                    place = row_offset[y] + column_offset[x]
-                    for c in range(channels):
-                        counts[np.uintp(place + tables[c, levels[i, y, x, c]])] += np.int32(1)
+            for column in range(edges.size - 1):
+                base = row_offset[y] + np.uint32(column * stride)
+                pixels = levels[i, y, edges[column] : edges[column + 1]]
+                if joint and channels == 3:
+                    for x in range(pixels.shape[0]):
+                        place = tables[0, pixels[x, 0]] + tables[1, pixels[x, 1]] + tables[2, pixels[x, 2]]
+                        counts[np.uintp(base + place)] += np.int32(1)
+                else:
+                    for x in range(pixels.shape[0]):
+                        for c in range(channels):
+                            counts[np.uintp(base + tables[c, pixels[x, c]])] += np.int32(1)
         for k in range(out.shape[1]):
             out[i, k] = counts[k]
         if norm > 0:
             for h in range(starts.size - 1):
-                _normalize(out, i, starts[h], starts[h + 1], norm)
+                _normalize(out[i, starts[h] : starts[h + 1]], norm)
 
 
 @_fast
-def _normalize(out, i, start, stop, norm):
+def _normalize(histogram, norm):
     """Bring a histogram to sum 1, to the square root of that, or to Euclidean length 1; an empty one stays zero."""
     total = np.float32(0)
-    for k in range(start, stop):
-        total += out[i, k] * out[i, k] if norm == 3 else out[i, k]
     if norm == 3:
+        for k in range(histogram.size):
+            total += histogram[k] * histogram[k]
         total = np.sqrt(total)
+    else:
+        for k in range(histogram.size):
+            total += histogram[k]
     if total > 0:
         factor = np.float32(1) / total
-        for k in range(start, stop):
-            out[i, k] *= factor
+        for k in range(histogram.size):
+            histogram[k] *= factor
         if norm == 2:
-            for k in range(start, stop):
-                out[i, k] = np.sqrt(out[i, k])
+            for k in range(histogram.size):
+                histogram[k] = np.sqrt(histogram[k])
 
 
 @_exact
@@ -429,7 +433,7 @@ def sobel_histogram(gray, orientations, span, scale, row_offset, column_offset, 
             for x in range(width):
                 out[i, np.uintp(position[y, x])] += magnitude[y, x]
         if norm > 0:
-            _normalize(out, i, 0, out.shape[1], norm)
+            _normalize(out[i], norm)
 
 
 @_exact
@@ -515,8 +519,8 @@ def local_binary_patterns(images, row_step, column_step, row_rest, column_rest, 
     patterns : array (n, height, width, 1), uint16
     """
     n, height, width = images.shape
-    border = 2 + max(-row_step.min(), -column_step.min(), row_step[:, -1].max() - height + 1, 0)
-    border = max(border, 2 + max(column_step[:, -1].max() - width + 1, 0))
+    border = 2 + max(-row_step.min(), -column_step.min(), 0)
+    border = max(border, row_step[:, -1].max() - height + 3, column_step[:, -1].max() - width + 3)
     padded = np.zeros((height + 2 * border, width + 2 * border))
     found = np.empty((height, width), np.uint32)
     for i in range(n):
@@ -525,29 +529,45 @@ def local_binary_patterns(images, row_step, column_step, row_rest, column_rest, 
                 padded[y + border, x + border] = images[i, y, x]
         found[:] = 0
         for p in range(row_step.shape[0]):
-            across = column_step[p, 0]
-            bit = np.uint32(1 << p)
-            for y in range(height):
-                top = row_step[p, y] + border
-                left = across + border
-                down = row_rest[p, y]
-                straight = down == 0 and column_rest[p, 0] == 0
-                first, second = padded[top, left:], padded[top + 1, left:]
-                center = padded[y + border, border:]
-                if straight:
-                    for x in range(width):
-                        found[y, x] |= bit if first[x] >= center[x] else np.uint32(0)
-                    continue
-                for x in range(width):
-                    right = column_rest[p, x]
-                    # Where there is no rest, scikit-image takes the same pixel twice.
-                    upper = (1 - right) * first[x] * one + right * first[x + 1] * one
-                    lower = (1 - right) * second[x] * one + right * second[x + 1] * one
-                    value = (1 - down) * upper * one + down * lower * one
-                    found[y, x] |= bit if value - center[x] >= 0 else np.uint32(0)
+            left = column_step[p, 0] + border
+            if row_rest[p, 0] == 0 and column_rest[p, 0] == 0:
+                _compare_pixels(padded, border, row_step[p, 0] + border, left, np.uint32(1 << p), found)
+            else:
+                _compare_between(
+                    padded, border, row_step[p], left, row_rest[p], column_rest[p], one, np.uint32(1 << p), found
+                )
         for y in range(height):
             for x in range(width):
                 patterns[i, y, x, 0] = labels[np.uintp(found[y, x])]
+
+
+@_exact
+def _compare_pixels(padded, border, top, left, bit, found):
+    """Set `bit` where the neighbor is at least as large as the center; it lies on a pixel."""
+    height, width = found.shape
+    for y in range(height):
+        neighbor, center = padded[y + top, left : left + width], padded[y + border, border : border + width]
+        for x in range(width):
+            found[y, x] |= bit if neighbor[x] >= center[x] else np.uint32(0)
+
+
+@_exact
+def _compare_between(padded, border, row_step, left, row_rest, column_rest, one, bit, found):
+    """Set `bit` where the neighbor is at least as large as the center; it lies between four pixels."""
+    height, width = found.shape
+    for y in range(height):
+        down, up = row_rest[y], 1 - row_rest[y]
+        top = row_step[y] + border
+        center = padded[y + border, border : border + width]
+        # Where there is no rest, scikit-image takes the same pixel twice; here the second has no weight.
+        first, second = padded[top, left : left + width], padded[top, left + 1 : left + width + 1]
+        third, fourth = padded[top + 1, left : left + width], padded[top + 1, left + 1 : left + width + 1]
+        for x in range(width):
+            right = column_rest[x]
+            upper = (1 - right) * first[x] * one + right * second[x] * one
+            lower = (1 - right) * third[x] * one + right * fourth[x] * one
+            value = up * upper * one + down * lower * one
+            found[y, x] |= bit if value - center[x] >= 0 else np.uint32(0)
 
 
 @_fast

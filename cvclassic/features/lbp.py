@@ -12,6 +12,7 @@ from cvclassic.features.extractor import (
     check_grid,
     check_normalization,
     check_positive_int,
+    grid_edges,
 )
 from cvclassic.images import to_gray
 
@@ -72,7 +73,8 @@ class LBP(Extractor):
         labels, names = _labels(self.points, self.method)
         _, columns = check_grid(self.grid, image_shape)
         n_cells, norm = int(np.prod(check_grid(self.grid, image_shape))), NORMALIZATIONS.index(self.normalization)
-        offsets = cell_offsets(self.grid, image_shape, columns * len(names), len(names))
+        row_offset, _ = cell_offsets(self.grid, image_shape, columns * len(names), len(names))
+        edges, stride = grid_edges(image_shape[1], columns), len(names)
         starts = np.arange(n_cells + 1) * len(names)
         table = np.arange(len(names), dtype=np.uint32)[np.newaxis]
         # Five decimals, as in scikit-image: so the neighbors on the axes lie on pixels exactly.
@@ -85,7 +87,7 @@ class LBP(Extractor):
             patterns = np.empty((*images.shape[:3], 1), np.uint16)
             gray = to_gray(images)
             local_binary_patterns(gray, row_step, column_step, row_rest, column_rest, labels, 1.0, patterns)
-            color_histogram(patterns, table, True, *offsets, starts, norm, out)
+            color_histogram(patterns, table, True, row_offset, edges, stride, starts, norm, out)
 
         return extract
 
