@@ -1,5 +1,6 @@
 """The command: options to objects (data sets, training stack, run, report). Heavy imports wait for their use."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -190,11 +191,12 @@ def _load_datasets(options: dict[str, Any]) -> list:
 
 
 def _training_stack(options: dict[str, Any]) -> Any:
-    """The one training stack of the run, from the preset and the command line."""
+    """The one training stack of the run, from the preset and the command line, its learning rate spelled out."""
     from cvclassic.neural import TrainingStack
 
     _, epochs = PRESETS[options["preset"]]
-    return TrainingStack(**({"epochs": epochs} | options["stack"]))
+    stack = TrainingStack(**({"epochs": epochs} | options["stack"]))
+    return replace(stack, learning_rate=stack.initial_learning_rate())
 
 
 def _absolute(name: str) -> str:

@@ -9,6 +9,5 @@ family = "classical"
 
 
 def build(task):
-    return make_pipeline(
-        HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4)), KernelSVM(kernel="rbf", C=10, gamma="scale")
-    )
+    hog = HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4))
+    return make_pipeline(hog, KernelSVM(kernel="rbf", C=10, gamma="scale"))

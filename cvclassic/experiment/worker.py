@@ -73,7 +73,7 @@ def _measure(order: Order) -> dict[str, Any]:
     X_test, y_test = images[order.test], order.labels[order.test]
     estimator = load_pipeline(order.pipeline).build(order.task)
     extra = _validation_arguments(estimator, images[order.validation], order.labels[order.validation])
-    _prepare(estimator)
+    _prepare(estimator, X_train[:2])
 
     started = time.perf_counter()
     estimator.fit(X_train, y_train, **extra)
@@ -98,13 +98,14 @@ def _measure(order: Order) -> dict[str, Any]:
     }
 
 
-def _prepare(estimator) -> None:
-    """Let steps that load or compile something at first use (Keras, kernels) do so before the clock starts."""
-    from sklearn.pipeline import Pipeline
-
-    for step in [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]:
-        if hasattr(step, "prepare"):
-            step.prepare()
+def _prepare(estimator, X: np.ndarray) -> None:
+    """Let each part that loads or compiles something at first use (Keras, kernels) do so before the clock starts."""
+    parts = getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None)
+    if parts:
+        for part in parts:
+            _prepare(part[1], X)
+    elif hasattr(estimator, "prepare"):
+        estimator.prepare(X)
 
 
 def _validation_arguments(estimator, X_val: np.ndarray, y_val: np.ndarray) -> dict[str, np.ndarray]:

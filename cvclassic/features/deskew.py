@@ -47,6 +47,10 @@ class Deskew(TransformerMixin, BaseEstimator):
         in_blocks(shear, len(X), X.shape[1] * X.shape[2])
         return out
 
+    def prepare(self, X) -> None:
+        """Compile the kernel for images like those of `X`, or load it; a run does so before its clock starts."""
+        self.transform(X)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False

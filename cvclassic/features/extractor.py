@@ -69,6 +69,10 @@ class Extractor(TransformerMixin, BaseEstimator):
         in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
         return out
 
+    def prepare(self, X) -> None:
+        """Compile the kernels for images like those of `X`, or load them; a run does so before its clock starts."""
+        self.transform(X)
+
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the features, in the order of the columns; needs `fit`, since they depend on the images' shape."""
         if not hasattr(self, "image_shape_"):

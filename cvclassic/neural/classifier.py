@@ -79,8 +79,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.seed = seed
         self.log_dir = log_dir
 
-    def prepare(self) -> None:
-        """Import Keras now, so that `fit` need not; a run calls this before its clock starts."""
+    def prepare(self, X=None) -> None:
+        """Import Keras now, so that `fit` need not; a run does so before its clock starts."""
         prepare_backend()
 
     def fit(self, X, y, X_val=None, y_val=None) -> NeuralClassifier:
