@@ -21,7 +21,7 @@ class Preset(StrEnum):
 
 
 # Training images at most (None: all), and epochs of the neural pipelines.
-PRESETS = {Preset.quick: (5000, 12), Preset.standard: (None, 12), Preset.full: (None, 60)}
+PRESETS = {Preset.quick: (5000, 8), Preset.standard: (None, 6), Preset.full: (None, 40)}
 
 
 def compare(
