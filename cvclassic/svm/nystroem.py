@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvclassic.svm.threads import in_parallel
+from cvclassic.svm.threads import in_parallel, on_one_thread
 
 BLOCK_ROWS = 4096
 
@@ -15,7 +15,7 @@ def landmark_map(X, kernel, n_landmarks, seed):
     """
     rng = np.random.RandomState(seed) if seed is None or isinstance(seed, int | np.integer) else seed
     landmarks = X[np.sort(rng.permutation(len(X))[: min(n_landmarks, len(X))])]
-    values, vectors = np.linalg.eigh(kernel(landmarks, landmarks).astype(np.float64))
+    values, vectors = on_one_thread(np.linalg.eigh, kernel(landmarks, landmarks).astype(np.float64))
     # Directions that hold nothing but rounding would be blown up by the division.
     kept = values > len(landmarks) * np.finfo(X.dtype).eps * values[-1]
     return landmarks, (vectors[:, kept] / np.sqrt(values[kept])).astype(X.dtype)

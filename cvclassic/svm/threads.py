@@ -21,6 +21,12 @@ def in_parallel(function, items) -> list:
         return list(pool.map(function, items))
 
 
+def on_one_thread(function, *arguments):
+    """`function(*arguments)` with BLAS on one thread: for decompositions too small to gain from more."""
+    with _blas().limit(limits=1):
+        return function(*arguments)
+
+
 def sum_in_parallel(function, items, shape) -> np.ndarray:
     """The sum of `function(item)`, arrays of `shape`, in float64, with one running sum per core; 0 for no items."""
     items = list(items)

@@ -25,7 +25,15 @@ def digits():
     return (X / 16).astype(np.float32), y
 
 
-@parametrize_with_checks([LinearSVM(), KernelSVM(), KernelSVM(backend="sklearn"), OpenCVSVM(max_count=100_000)])
+@parametrize_with_checks(
+    [
+        LinearSVM(),
+        KernelSVM(),
+        KernelSVM(backend="sklearn"),
+        KernelSVM(backend="nystroem", n_landmarks=50),
+        OpenCVSVM(max_count=100_000),
+    ]
+)
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 

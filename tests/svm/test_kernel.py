@@ -4,11 +4,14 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.metrics.pairwise import chi2_kernel, laplacian_kernel, rbf_kernel, sigmoid_kernel
 from sklearn.svm import SVC
 
 from cvclassic.errors import InputError, MissingDependencyError
-from cvclassic.svm import KernelSVM
+from cvclassic.svm import KernelSVM, OpenCVSVM
+from cvclassic.svm.one_vs_one import Kernel
 
 OPTIONS = [
     {"kernel": "rbf", "C": 3.0},
@@ -77,3 +80,72 @@ def test_without_intelex_auto_is_sklearn_and_intelex_says_what_to_install(digits
     np.testing.assert_array_equal(auto.decision_function(X), plain.decision_function(X))
     with pytest.raises(MissingDependencyError, match="pip install scikit-learn-intelex"):
         KernelSVM(backend="intelex").fit(X, y)
+
+
+@pytest.mark.parametrize("kernel", ["chi2", "intersection"])
+def test_histogram_kernels_equal_opencv(digits, kernel):
+    X, y = digits[0].astype(np.float32), digits[1]
+    options = {"kernel": kernel, "C": 2.0, "gamma": 0.3}
+    ours, theirs = (
+        KernelSVM(**options, tol=1e-4).fit(X[:400], y[:400]),
+        OpenCVSVM(**options, tol=1e-4).fit(X[:400], y[:400]),
+    )
+    np.testing.assert_array_equal(ours.predict(X[:900]), theirs.predict(X[:900]))
+    # Votes are whole numbers: what is left besides them are the decision values, equal as far as both solvers go.
+    decisions = ours._pair_decisions(X[:900]), theirs._pair_decisions(X[:900])
+    np.testing.assert_allclose(*decisions, atol=5e-3)
+
+
+def test_histogram_kernels_equal_scikit_learn(digits):
+    X, Y = digits[0][:50], digits[0][50:120]
+    np.testing.assert_allclose(Kernel("chi2", gamma=0.7)(X, Y), chi2_kernel(X, Y, gamma=0.7), atol=1e-12)
+    np.testing.assert_allclose(Kernel("intersection")(X, Y), np.minimum(X[:, None], Y[None]).sum(axis=2), atol=1e-12)
+    np.testing.assert_allclose(
+        Kernel("sigmoid", 0.1, coef0=-1)(X, Y), sigmoid_kernel(X, Y, gamma=0.1, coef0=-1), atol=1e-12
+    )
+
+
+def test_callable_kernel(digits):
+    X, y = digits[0][:500], digits[1][:500]
+    ours = KernelSVM(kernel=laplacian_kernel).fit(X[:300], y[:300])
+    theirs = SVC(kernel=laplacian_kernel).fit(X[:300], y[:300])
+    np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), atol=1e-8)
+    with pytest.raises(InputError, match=r"returned shape \(\) for arrays"):
+        KernelSVM(kernel=lambda X, Y: 1.0).fit(X, y)
+
+
+def test_nystroem_with_all_rows_as_landmarks_is_the_exact_kernel(digits):
+    X, y = digits[0][:400], digits[1][:400]
+    model = KernelSVM(gamma=0.1, backend="nystroem", n_landmarks=400, random_state=0).fit(X, y)
+    features = model._features(X)
+    np.testing.assert_allclose(features @ features.T, rbf_kernel(X, gamma=0.1), atol=1e-8)
+
+
+def test_nystroem_learns_and_is_seeded(digits):
+    X, y = digits[0].astype(np.float32), digits[1]
+    model = KernelSVM(C=3.0, backend="nystroem", n_landmarks=200, random_state=3).fit(X[:1000], y[:1000])
+    again = clone(model).fit(X[:1000], y[:1000])
+    assert model.score(X[1000:], y[1000:]) > 0.92
+    assert model.landmarks_.dtype == np.float32
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+    other = clone(model).set_params(random_state=4).fit(X[:1000], y[:1000])
+    assert not np.array_equal(other.landmarks_, model.landmarks_)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_only_when_asked(digits, classes):
+    X, y = digits[0][digits[1] < classes][:400], digits[1][digits[1] < classes][:400]
+    plain = KernelSVM().fit(X[:300], y[:300])
+    asked = KernelSVM(probability=True).fit(X[:300], y[:300])
+    assert not hasattr(plain, "predict_proba")
+    proba = asked.predict_proba(X[300:])
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert (asked.classes_[proba.argmax(axis=1)] == y[300:]).mean() > 0.9
+    np.testing.assert_array_equal(asked.decision_function(X), plain.decision_function(X))
+
+
+def test_a_kernel_matrix_beyond_memory_is_refused():
+    X = np.zeros((1_000_000, 1), np.float32)
+    X[::2] = 1
+    with pytest.raises(InputError, match=r"takes 8000\.0 GB, and .* are free"):
+        KernelSVM(kernel="intersection").fit(X, X[:, 0].astype(int))

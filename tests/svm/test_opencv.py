@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import SVC
+from sklearn.svm import SVC, NuSVC
 
 from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.svm import OpenCVSVM
 
-KERNELS = {"linear": "LINEAR", "rbf": "RBF", "poly": "POLY", "chi2": "CHI2", "intersection": "INTER"}
+KERNELS = {
+    "linear": "LINEAR",
+    "rbf": "RBF",
+    "poly": "POLY",
+    "sigmoid": "SIGMOID",
+    "chi2": "CHI2",
+    "intersection": "INTER",
+}
 SETTINGS = {"C": 2.0, "gamma": 0.05, "degree": 2, "coef0": 0.5}
 
 
@@ -76,6 +83,29 @@ def test_no_warning_where_cv2_stopped_by_itself(digits, C):
         warnings.simplefilter("error")
         OpenCVSVM(kernel="rbf", C=C).fit(X[:600], y[:600])
         OpenCVSVM(kernel="linear", C=C).fit(X[:600], y[:600])
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_nu_type_predicts_what_nu_svc_predicts(digits, kernel):
+    X, y = digits
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours = OpenCVSVM(kernel=kernel, svm_type="NU_SVC", nu=0.2, gamma=0.05).fit(X[:600], y[:600])
+    theirs = NuSVC(kernel=kernel, nu=0.2, gamma=0.05).fit(X[:600], y[:600])
+    assert (ours.predict(X[600:]) == theirs.predict(X[600:])).mean() > 0.99
+    with pytest.warns(ConvergenceWarning, match="stopped at max_count=20:"):
+        OpenCVSVM(kernel=kernel, svm_type="NU_SVC", nu=0.2, max_count=20).fit(X[:600], y[:600])
+
+
+def test_auto_takes_what_train_auto_takes(digits):
+    X, y = digits[0][digits[1] < 3][:150], digits[1][digits[1] < 3][:150].astype(np.int32)
+    ours = OpenCVSVM(auto=True).fit(X, y)
+    model = cv2.ml.SVM_create()
+    model.setType(cv2.ml.SVM_C_SVC)
+    model.setTermCriteria((cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10_000_000, 1e-3))
+    model.trainAuto(X, cv2.ml.ROW_SAMPLE, y)
+    assert (ours.C_, ours.gamma_) == (model.getC(), model.getGamma())
+    np.testing.assert_array_equal(ours.predict(X), model.predict(X)[1].ravel())
 
 
 def test_rows_that_occur_twice(digits):
