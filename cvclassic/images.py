@@ -39,7 +39,12 @@ def check_images(X, *, name: str = "X") -> np.ndarray:
     InputError
         With the shape, dtype or range that was found, and what to do about it.
     """
-    X = np.asarray(X)
+    try:
+        X = np.asarray(X)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(
+            f"{name} can't be read as an array: its images must all be of one shape. Resize them."
+        ) from error
     found = f"{name} has shape {X.shape} and dtype {X.dtype}"
     wanted = "an image batch is (n, height, width) gray or (n, height, width, 3) RGB"
     if X.ndim == 2:

@@ -79,6 +79,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.seed = seed
         self.log_dir = log_dir
 
+    def prepare(self) -> None:
+        """Import Keras now, so that `fit` need not; a run calls this before its clock starts."""
+        prepare_backend()
+
     def fit(self, X, y, X_val=None, y_val=None) -> NeuralClassifier:
         """Train the network; print a line per epoch.
 

@@ -1,0 +1,148 @@
+"""Data sets by name: what there is, what runs when nothing is named, and `load`."""
+
+import difflib
+import os
+from pathlib import Path
+
+from cvclassic.datasets import builtin, standard
+from cvclassic.datasets.dataset import Dataset, LabelledImages
+from cvclassic.datasets.folder import load_folder
+from cvclassic.datasets.splits import split
+from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
+from cvclassic.errors import DataError, InputError
+
+_EMBEDDED = {
+    "digits": ("1,797 handwritten digits of scikit-learn, 32 x 32 gray; needs no file", builtin.load_digits),
+    "shapes": ("5,000 drawings of ten shapes, 32 x 32 RGB; needs no file", builtin.load_shapes),
+}
+_STANDARD = {
+    "mnist": ("70,000 handwritten digits, 28 x 28 gray", standard.load_mnist),
+    "fashion_mnist": ("70,000 pictures of clothes, 28 x 28 gray", standard.load_fashion_mnist),
+    "cifar10": ("60,000 photographs of ten kinds of things, 32 x 32 RGB", standard.load_cifar10),
+    "cifar100": ("60,000 photographs of a hundred kinds of things, 32 x 32 RGB", standard.load_cifar100),
+    "opencv_digits": ("5,000 digits of OpenCV's HOG + SVM tutorial, 20 x 20 gray", standard.load_opencv_digits),
+}
+
+
+def load(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    image_size: int = 32,
+    seed: int = 0,
+    train_size: int | None = None,
+    max_train_size: int | None = None,
+) -> Dataset:
+    """Load a set and draw its splits.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`, or a path to a folder of class folders of images (or of `train/` and `test/` with such).
+    data_dir : path, optional
+        Where standard sets lie and downloads go. Default: `$CVCLASSIC_DATA`, else `data/` of the checkout or of the
+        current folder. Keras's own cache is read too.
+    offline : bool
+        Never touch the network.
+    image_size : int
+        Height and width in pixels to which the images of a folder are resized; named sets have sizes of their own.
+    seed : int
+        Of the splits. Which images a set holds doesn't depend on it.
+    train_size : int, optional
+        Images of the training part (train and validation together) to use, a stratified sample; default all.
+    max_train_size : int, optional
+        The same as an upper bound; ignored where `train_size` is given.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a size that the set can't give.
+    DataError
+        For a set that is missing, damaged or not what it claims to be.
+    """
+    try:
+        source = _load_source(name, find_data_dir(data_dir), offline, image_size)
+    except OSError as error:  # a file or folder that this user may not read, for one
+        raise DataError(f"{name} can't be read: {error}.") from error
+    splits = split(
+        source.labels, seed=seed, train_size=train_size, max_train_size=max_train_size, n_train=source.n_train
+    )
+    return Dataset(
+        name=name if name in _EMBEDDED or name in _STANDARD else Path(name).resolve().name,
+        images=source.images,
+        labels=source.labels,
+        class_names=source.class_names,
+        provenance=source.provenance,
+        traits=source.traits,
+        train=splits.train,
+        validation=splits.validation,
+        test=splits.test,
+        warnings=source.warnings,
+    )
+
+
+def default_names(*, data_dir: str | Path | None = None, offline: bool = False) -> tuple[list[str], str | None]:
+    """The sets that run when none is named: MNIST and CIFAR-10 as far as they can be had, else `digits` and `shapes`.
+
+    Returns
+    -------
+    names : list of str
+    note : str or None
+        Where not both standard sets can be had: a line that says so, and how to get them.
+    """
+    folder = find_data_dir(data_dir)
+    wanted = {"mnist": standard.MNIST, "cifar10": standard.CIFAR10}
+    found = {name: at_hand(files, folder) for name, files in wanted.items()}
+    missing = [name for name in wanted if not found[name]]
+    if missing and not offline and writable(folder):
+        answers = reachable([wanted[name].downloads[0][0] for name in missing])
+        found.update(zip(missing, answers, strict=True))
+    missing = [name for name in wanted if not found[name]]
+    if not missing:
+        return list(wanted), None
+    chosen = [name for name in wanted if found[name]] or list(_EMBEDDED)
+    why = "with --offline they are not downloaded" if offline else "they could not be downloaded"
+    return chosen, (
+        f"{' and '.join(missing)} not found in {shown(folder)} or Keras's cache, and {why}: running "
+        f"{' and '.join(chosen)} instead. Put the files into {shown(folder)} (its README says which), or name another "
+        "folder with --data-dir."
+    )
+
+
+def names() -> list[tuple[str, str]]:
+    """The named sets, each with one line that says what it is."""
+    return [(name, description) for name, (description, _) in (_EMBEDDED | _STANDARD).items()]
+
+
+def _load_source(name: str, data_dir: Path, offline: bool, image_size: int) -> LabelledImages:
+    if name in _EMBEDDED:
+        return _EMBEDDED[name][1]()
+    if name in _STANDARD:
+        source = _STANDARD[name][1](data_dir, offline)
+        _check_training_part(name, source)
+        return source
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return load_folder(path, image_size=image_size)
+    if path.exists():
+        raise DataError(f"{path} is a file; name a folder of class folders of images.")
+    if os.sep in name or "/" in name:
+        raise DataError(f"There is no folder {path}. A data set is a folder of images or one of: {_listed()}.")
+    close = difflib.get_close_matches(name.lower(), [known for known, _ in names()], n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise InputError(f"Data set {name!r} is unknown: {hint}There are {_listed()}, or a path to a folder of images.")
+
+
+def _check_training_part(name: str, source: LabelledImages) -> None:
+    present = set(source.labels[: source.n_train].tolist())
+    missing = [label for i, label in enumerate(source.class_names) if i not in present]
+    if missing:
+        raise DataError(
+            f"{name} has no training image of {', '.join(missing)} ({source.provenance}). "
+            "Delete it and get a whole copy."
+        )
+
+
+def _listed() -> str:
+    return ", ".join(known for known, _ in names())

@@ -1,0 +1,343 @@
+"""The runner: lays out a run's folder, then gives each job to a worker process and waits for its result."""
+
+import contextlib
+import hashlib
+import os
+import pickle
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvclassic.datasets import Dataset
+from cvclassic.errors import InputError
+from cvclassic.experiment.pipelines import PipelineFile, Task
+from cvclassic.experiment.result import (
+    SCHEMA_VERSION,
+    Result,
+    job_folder,
+    read_config,
+    read_json,
+    read_result,
+    result_path,
+    write_json,
+    write_result,
+    write_whole,
+)
+from cvclassic.experiment.worker import Order
+
+LIBRARIES = (
+    "cvclassic",
+    "numpy",
+    "opencv-contrib-python-headless",
+    "opencv-python-headless",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "scikit-image",
+    "numba",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "torch",
+    "jax",
+)
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+POLL_SECONDS = 0.05
+
+# Called while a job runs, with (job, seconds so far, last line of its output), and once more with its result.
+Progress = Callable[[dict[str, Any], float, str, Result | None], None]
+
+
+def prepare_run(
+    folder: Path,
+    datasets: list[Dataset],
+    pipelines: list[PipelineFile],
+    *,
+    stack: Any,
+    seed: int,
+    threads: int,
+    options: dict[str, Any],
+    notes: Iterable[str] = (),
+) -> None:
+    """Write the folder of a new run: everything but results. What can't be written whole is removed again.
+
+    Parameters
+    ----------
+    folder : the run's folder; it must not exist, or be empty
+    datasets : with their splits; each is trained on by every pipeline whose `fits(task)` is true
+    pipelines : in the order in which they run
+    stack : the `cvclassic.neural.TrainingStack` of all neural pipelines
+    options : what is needed to load the same data and stack again (for resuming), JSON-able
+    notes : lines for the header of the report
+
+    Raises
+    ------
+    InputError
+        If the folder can't be written or is not empty, two data sets have one name, or nothing is left to run.
+    """
+    _check_names([d.name for d in datasets])
+    jobs, skipped = _plan(datasets, pipelines, stack, seed)
+    if not jobs:
+        raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
+    first_created = _make_folder(folder)
+    try:
+        for dataset in datasets:
+            _write_dataset(folder / dataset.name, dataset)
+        config = {
+            "schema_version": SCHEMA_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "options": options,
+            "seed": seed,
+            "threads": threads,
+            "stack": asdict(stack),
+            "machine": describe_machine(),
+            "versions": library_versions(),
+            "notes": [*notes, *skipped],
+            "datasets": [d.name for d in datasets],
+            "pipelines": {p.name: {"title": p.title, "family": p.family} for p in pipelines},
+            "jobs": jobs,
+        }
+        write_json(folder / "run.json", config)
+    except OSError as error:
+        shutil.rmtree(first_created, ignore_errors=True)
+        raise InputError(f"The run's folder {folder} can't be written: {error}.") from error
+
+
+def run_jobs(
+    folder: Path, datasets: list[Dataset], pipelines: list[PipelineFile], *, stack: Any, progress: Progress
+) -> None:
+    """Run every job of the run in `folder` that has no result, or a failed one, each in a worker process.
+
+    Raises
+    ------
+    InputError
+        If a data set is not, to the byte, the one that the run began with.
+    """
+    config = read_config(folder)
+    by_name = {p.name: p for p in pipelines}
+    for dataset in datasets:
+        pending = [job for job in pending_jobs(folder) if job["dataset"] == dataset.name]
+        if not pending:
+            continue
+        _check_unchanged(folder, dataset)
+        images = folder / dataset.name / ".images.npy"
+        try:
+            write_whole(images, lambda file, dataset=dataset: np.save(file, dataset.images))
+            for job in pending:
+                order = _order(folder, job, dataset, by_name[job["pipeline"]], images, stack, config)
+                _run_job(folder, job, order, progress)
+        finally:
+            images.unlink(missing_ok=True)
+
+
+def pending_jobs(folder: Path) -> list[dict[str, Any]]:
+    """The jobs of the run in `folder` that have no result yet, or a failed one."""
+    return [job for job in read_config(folder)["jobs"] if not _is_done(folder, job)]
+
+
+def task_for(dataset: Dataset, *, stack: Any, seed: int, folder: Path | None = None) -> Task:
+    """The `Task` that a pipeline gets for a data set."""
+    return Task(
+        image_shape=dataset.image_shape,
+        n_classes=dataset.n_classes,
+        n_train=len(dataset.train),
+        seed=seed,
+        stack=stack,
+        traits=dataset.traits,
+        folder=folder,
+    )
+
+
+def available_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_machine() -> str:
+    """Processor, core count and system, in one line."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{processor}, {available_threads()} cores, {platform.system()} {platform.machine()}"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide the figures, without importing them."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _plan(datasets, pipelines, stack, seed) -> tuple[list[dict[str, Any]], list[str]]:
+    jobs, skipped = [], []
+    for dataset in datasets:
+        task = task_for(dataset, stack=stack, seed=seed)
+        for pipeline in pipelines:
+            if pipeline.fits(task):
+                job = {"dataset": dataset.name, "pipeline": pipeline.name, "seed": seed, "n_train": task.n_train}
+                jobs.append(job)
+            else:
+                skipped.append(f"{pipeline.name} has nothing to do on {dataset.name}")
+    return jobs, skipped
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"Two data sets are called {name!r}; name each once, or rename one folder.")
+
+
+def _make_folder(folder: Path) -> Path:
+    """Make `folder` and its parents; return the topmost one that was made, for taking it all back."""
+    if folder.is_dir() and any(folder.iterdir()):
+        what = "already holds a run; --resume continues it" if (folder / "run.json").is_file() else "is not empty"
+        raise InputError(f"The folder {folder} {what}. Choose another --out.")
+    topmost = folder
+    while not topmost.parent.exists():
+        topmost = topmost.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise InputError(f"The run's folder {folder} can't be written: {error}. Choose another --out.") from error
+    return topmost
+
+
+def _write_dataset(folder: Path, dataset: Dataset) -> None:
+    folder.mkdir()
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    write_whole(folder / "splits.npz", lambda file: np.savez(file, **splits))
+    write_whole(folder / "test_images.npy", lambda file: np.save(file, dataset.images[dataset.test]))
+    train_labels = dataset.labels[dataset.train]
+    examples = [dataset.train[np.flatnonzero(train_labels == k)[0]] for k in range(dataset.n_classes)]
+    write_whole(folder / "class_examples.npy", lambda file: np.save(file, dataset.images[examples]))
+    description = {
+        "name": dataset.name,
+        "class_names": list(dataset.class_names),
+        "provenance": dataset.provenance,
+        "traits": sorted(dataset.traits),
+        "image_shape": list(dataset.image_shape),
+        "sizes": {name: len(indices) for name, indices in splits.items()},
+        "warnings": list(dataset.warnings),
+        "fingerprint": _fingerprint(dataset),
+    }
+    write_json(folder / "dataset.json", description)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (dataset.images, dataset.labels, dataset.train, dataset.validation, dataset.test):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def _check_unchanged(folder: Path, dataset: Dataset) -> None:
+    if read_json(folder / dataset.name / "dataset.json")["fingerprint"] != _fingerprint(dataset):
+        raise InputError(f"The data set {dataset.name} is no longer the one that {folder} began with; start a new run.")
+
+
+def _is_done(folder: Path, job: dict[str, Any]) -> bool:
+    path = result_path(folder, job)
+    return path.is_file() and read_result(path).ok
+
+
+def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
+    own_folder = job_folder(folder, job)
+    identity = {name: job[name] for name in ("dataset", "pipeline", "seed", "n_train")} | {"family": pipeline.family}
+    return Order(
+        identity=identity,
+        class_names=dataset.class_names,
+        pipeline=pipeline.path,
+        images=images,
+        labels=dataset.labels,
+        train=dataset.train,
+        validation=dataset.validation,
+        test=dataset.test,
+        task=task_for(dataset, stack=stack, seed=job["seed"], folder=own_folder),
+        threads=config["threads"],
+    )
+
+
+def _run_job(folder: Path, job: dict[str, Any], order: Order, progress: Progress) -> None:
+    own_folder = job_folder(folder, job)
+    shutil.rmtree(own_folder, ignore_errors=True)  # what an interrupted or failed try left
+    own_folder.mkdir()
+    log = own_folder / "worker.log"
+    started = time.perf_counter()
+    with open(log, "wb") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cvclassic.experiment.worker"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_worker_environment(order.threads),
+        )
+    try:
+        _send(worker, order)
+        while worker.poll() is None:
+            progress(job, time.perf_counter() - started, _last_line(log), None)
+            time.sleep(POLL_SECONDS)
+    finally:
+        worker.kill()
+        worker.wait()
+        with contextlib.suppress(BrokenPipeError):
+            worker.stdin.close()
+    path = result_path(folder, job)
+    if not path.is_file():
+        write_result(path, Result(**order.identity, status=f"failed: {_why_it_died(worker.returncode, log)}"))
+    progress(job, time.perf_counter() - started, _last_line(log), read_result(path))
+
+
+def _worker_environment(threads: int) -> dict[str, str]:
+    environment = os.environ | {name: str(threads) for name in THREAD_VARIABLES}
+    package_parent = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def _send(worker: subprocess.Popen, order: Order) -> None:
+    with contextlib.suppress(BrokenPipeError):  # it died at once; the loop that waits for it finds out why
+        pickle.dump(order, worker.stdin)
+        worker.stdin.flush()
+
+
+def _why_it_died(returncode: int, log: Path) -> str:
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
+        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"the worker ended with exit code {returncode}: {_last_line(log) or 'no output'}"
+
+
+def _last_line(log: Path) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, log.stat().st_size - 400))
+        lines = file.read().decode(errors="replace").splitlines()
+    return lines[-1].strip() if lines else ""

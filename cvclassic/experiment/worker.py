@@ -1,0 +1,224 @@
+"""One job in a process of its own: fit a pipeline, predict the test split once, write the result.
+
+    python -m cvclassic.experiment.worker        (the order comes pickled on standard input)
+
+Only `fit` and `predict` are timed; imports and reading the images are not. Standard input stays open as long as
+the run lives: when it closes, the worker ends too, so that a killed run leaves no process behind.
+"""
+
+import importlib
+import inspect
+import os
+import pickle
+import sys
+import threading
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvclassic.errors import CVClassicError, InputError
+from cvclassic.experiment.pipelines import Task, load_pipeline
+from cvclassic.experiment.result import Result, write_result, write_whole
+
+TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is told: the job's identity (the first fields of its `Result`), its files, split and task."""
+
+    identity: dict[str, Any]
+    class_names: tuple[str, ...]
+    pipeline: Path
+    images: Path
+    labels: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    task: Task
+    threads: int
+
+
+def main() -> int:
+    order: Order = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    _limit_threads(order.threads)
+    result = dict(order.identity)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            figures = _measure(order)
+        messages = list(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught if _matters(w)))
+        result |= figures | {"status": "ok", "warnings": messages}
+    except Exception as error:
+        traceback.print_exc()
+        result["status"] = f"failed: {_one_line(error)}"
+    write_result(order.task.folder / "result.json", Result(**result))
+    return 0
+
+
+def _measure(order: Order) -> dict[str, Any]:
+    import sklearn
+
+    # Validation data reaches the last step of a Pipeline by metadata routing.
+    sklearn.set_config(enable_metadata_routing=True)
+    np.random.seed(order.task.seed)
+    images = np.load(order.images, mmap_mode="r")
+    X_train, y_train = images[order.train], order.labels[order.train]
+    X_test, y_test = images[order.test], order.labels[order.test]
+    estimator = load_pipeline(order.pipeline).build(order.task)
+    extra = _validation_arguments(estimator, images[order.validation], order.labels[order.validation])
+    _prepare(estimator)
+
+    started = time.perf_counter()
+    estimator.fit(X_train, y_train, **extra)
+    fit_seconds = time.perf_counter() - started
+    predictions, scores, predict_seconds = _predict(estimator, X_test)
+    peak_memory = _peak_memory_bytes()
+
+    sample = _train_sample(len(y_train), order.task.seed)
+    train_predictions, _, _ = _predict(estimator, X_train[sample], with_scores=False)
+    _write_predictions(order.task.folder / "predictions.npz", y_test, predictions, scores)
+    return {
+        "n_features": _n_features(estimator, order.task),
+        "train_accuracy": float(np.mean(train_predictions == y_train[sample])),
+        "fit_seconds": fit_seconds,
+        "predict_images_per_second": len(y_test) / predict_seconds,
+        "peak_memory_mb": peak_memory / 2**20,
+        "model_bytes": len(pickle.dumps(estimator, protocol=5)),
+        "n_train_scored": len(sample),
+        "n_test": len(y_test),
+        "history": getattr(_last_step(estimator), "history_", None),
+        **_scores_of(y_test, predictions, order.class_names),
+    }
+
+
+def _prepare(estimator) -> None:
+    """Let steps that load or compile something at first use (Keras, kernels) do so before the clock starts."""
+    from sklearn.pipeline import Pipeline
+
+    for step in [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]:
+        if hasattr(step, "prepare"):
+            step.prepare()
+
+
+def _validation_arguments(estimator, X_val: np.ndarray, y_val: np.ndarray) -> dict[str, np.ndarray]:
+    """X_val and y_val for an estimator whose last step's `fit` takes them, else nothing."""
+    wants = "X_val" in inspect.signature(_last_step(estimator).fit).parameters
+    return {"X_val": X_val, "y_val": y_val} if wants else {}
+
+
+def _predict(estimator, X: np.ndarray, with_scores: bool = True):
+    """Labels, scores (or None) and the seconds that the labels took; features are computed once for both."""
+    started = time.perf_counter()
+    last = _last_step(estimator)
+    features = estimator[:-1].transform(X) if last is not estimator and len(estimator) > 1 else X
+    labels = np.asarray(last.predict(features))
+    seconds = time.perf_counter() - started
+    if labels.shape != (len(X),):
+        raise InputError(f"predict returned shape {labels.shape} for {len(X)} images; it returns one label per image.")
+    scores = None
+    if with_scores:
+        method = getattr(last, "decision_function", None) or getattr(last, "predict_proba", None)
+        scores = None if method is None else np.asarray(method(features), dtype=np.float32)
+    return labels, scores, seconds
+
+
+def _last_step(estimator):
+    from sklearn.pipeline import Pipeline
+
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _n_features(estimator, task: Task) -> int:
+    """The number of values per image that the classifier itself gets."""
+    return int(getattr(_last_step(estimator), "n_features_in_", np.prod(task.image_shape)))
+
+
+def _train_sample(n: int, seed: int) -> np.ndarray:
+    if n <= TRAIN_SAMPLE:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, TRAIN_SAMPLE, replace=False))
+
+
+def _scores_of(y_true: np.ndarray, y_pred: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    from cvclassic.experiment.statistics import wilson_interval
+
+    correct = int(np.sum(y_true == y_pred))
+    low, high = wilson_interval(correct, len(y_true))
+    labels = range(len(class_names))
+    figures = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0.0)
+    return {
+        "test_accuracy": correct / len(y_true),
+        "ci_low": low,
+        "ci_high": high,
+        "macro_f1": float(figures[2].mean()),
+        "per_class": [
+            {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "n_test": int(n)}
+            for name, p, r, f, n in zip(class_names, *figures, strict=True)
+        ],
+    }
+
+
+def _write_predictions(path: Path, y_true: np.ndarray, y_pred: np.ndarray, scores: np.ndarray | None) -> None:
+    arrays = {"y_true": y_true, "y_pred": y_pred} | ({} if scores is None else {"scores": scores})
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def _peak_memory_bytes() -> int:
+    """Peak resident memory of this process."""
+    try:  # Linux: getrusage would report the parent's peak where that was higher, since exec inherits it.
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        pass
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _limit_threads(threads: int) -> None:
+    """The environment (set by the run) limits the libraries; where the system allows, also pin the cores."""
+    import cv2
+    import psutil
+
+    cv2.setNumThreads(threads)
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):
+        cores = process.cpu_affinity()
+        if threads < len(cores):
+            process.cpu_affinity(cores[:threads])
+
+
+def _end_with_the_run() -> None:
+    while os.read(0, 4096):  # the bare descriptor: a thread inside sys.stdin would block the interpreter's exit
+        pass
+    os._exit(1)
+
+
+def _matters(warning: warnings.WarningMessage) -> bool:
+    """Warnings that a reader of the report should see; deprecations inside libraries are none of their business."""
+    return not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning))
+
+
+def _one_line(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, CVClassicError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

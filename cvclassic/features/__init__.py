@@ -1,0 +1,29 @@
+"""Extractors: scikit-learn transformers from image batches to feature vectors.
+
+Each takes a whole batch, `(n, height, width)` gray or `(n, height, width, 3)` RGB, uint8 or floating point in [0, 1],
+and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor.
+"""
+
+from cvclassic.features.color_grid import ColorGrid
+from cvclassic.features.color_histogram import ColorHistogram
+from cvclassic.features.deskew import Deskew
+from cvclassic.features.gabor import GaborBank
+from cvclassic.features.hog import HOG
+from cvclassic.features.lbp import LBP
+from cvclassic.features.patch_dictionary import PatchDictionary
+from cvclassic.features.show import show
+from cvclassic.features.sobel_histogram import SobelHistogram
+from cvclassic.features.stream import stream
+
+__all__ = [
+    "HOG",
+    "LBP",
+    "ColorGrid",
+    "ColorHistogram",
+    "Deskew",
+    "GaborBank",
+    "PatchDictionary",
+    "SobelHistogram",
+    "show",
+    "stream",
+]

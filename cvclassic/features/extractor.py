@@ -1,0 +1,149 @@
+"""What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from cvclassic.errors import InputError
+from cvclassic.images import check_images
+
+NORMALIZATIONS = (None, "l1", "sqrt", "l2")  # in the order in which the kernels number them
+
+# Images are worked on in blocks of about so many pixels: small enough for the caches, large enough for the overhead.
+_PIXELS_PER_BLOCK = 1 << 19
+
+
+class Extractor(TransformerMixin, BaseEstimator):
+    """A stateless extractor: image batch in, float32 `(n, d)` out, with or without `fit` before.
+
+    A kind of feature says three things: `_check(image_shape)` raises `InputError` where the parameters can't be used
+    with images of that shape, `_n_features(image_shape)` and `_names(image_shape)` count and name its features, and
+    `_prepare(image_shape, dtype)` returns the function that computes them for a block of images: `(images, out)`.
+    """
+
+    def fit(self, X, y=None):
+        """Check the parameters against the images of `X`, and remember their shape; nothing is learned.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+            uint8, or floating point in [0, 1].
+        y : ignored
+
+        Raises
+        ------
+        InputError
+            For an unusable batch or parameter; the message says which.
+        """
+        X = check_images(X)
+        self._check(X.shape[1:])
+        self.image_shape_ = X.shape[1:]
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Extract the features of every image.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+            uint8, or floating point in [0, 1]; after `fit`, images of the same shape as there.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32, C-contiguous
+        """
+        X = check_images(X)
+        fitted_shape = getattr(self, "image_shape_", X.shape[1:])
+        if X.shape[1:] != fitted_shape:
+            raise InputError(
+                f"{type(self).__name__} was fitted on images of shape {fitted_shape}, and X holds images of shape "
+                f"{X.shape[1:]}. Resize them, or call fit again."
+            )
+        self._check(X.shape[1:])
+        out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
+        extract = self._prepare(X.shape[1:], X.dtype)
+        in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
+        return out
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the features, in the order of the columns; needs `fit`, since they depend on the images' shape."""
+        if not hasattr(self, "image_shape_"):
+            raise NotFittedError(f"Call fit first: the features of {type(self).__name__} depend on the images' shape.")
+        return np.asarray(self._names(self.image_shape_), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:
+    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` (or all) threads."""
+    n_threads = numba.config.NUMBA_NUM_THREADS
+    step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
+    blocks = [slice(start, start + step) for start in range(0, n_images, step)]
+    if n_threads == 1 or len(blocks) == 1:
+        for block in blocks:
+            work(block)
+        return
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(work, blocks))
+
+
+def for_kernels(images: np.ndarray) -> np.ndarray:
+    """Images as kernels take them: C-contiguous, and writable, since numba compiles anew for arrays that aren't."""
+    images = np.ascontiguousarray(images)
+    return images if images.flags.writeable else images.copy()
+
+
+def with_channels(images: np.ndarray) -> np.ndarray:
+    """View of gray or RGB images as (n, height, width, channels)."""
+    return images if images.ndim == 4 else images[..., np.newaxis]
+
+
+def as_pair(value, name: str) -> tuple[int, int]:
+    """Read a parameter that is one positive int, or a pair `(height, width)` or `(rows, columns)`."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int | np.integer) and v >= 1 for v in pair):
+        raise InputError(f"{name}={value!r} must be a positive int, or a pair of them (vertical, horizontal).")
+    return int(pair[0]), int(pair[1])
+
+
+def check_positive_int(value, name: str) -> None:
+    """Raise `InputError` unless `value` is an int of at least 1."""
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name}={value!r} must be an int of at least 1.")
+
+
+def check_normalization(value) -> None:
+    """Raise `InputError` unless `value` is one of `NORMALIZATIONS`."""
+    if value not in NORMALIZATIONS:
+        raise InputError(f"normalization={value!r} is unknown; use one of {', '.join(map(repr, NORMALIZATIONS))}.")
+
+
+def check_grid(grid, image_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return `grid` as (rows, columns), each cell at least one pixel large."""
+    rows, columns = as_pair(grid, "grid")
+    height, width = image_shape[:2]
+    if rows > height or columns > width:
+        raise InputError(f"grid={grid!r} has more cells than the images of {height} x {width} pixels have pixels.")
+    return rows, columns
+
+
+def grid_edges(size: int, parts: int) -> np.ndarray:
+    """Borders of `parts` cells along `size` pixels, (parts + 1,): nearly equal, without gap or overlap."""
+    return np.arange(parts + 1) * size // parts
+
+
+def cell_offsets(grid, image_shape, row_stride: int, column_stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the cell of each pixel row and of each pixel column adds to a place in the features, uint32."""
+    rows, columns = check_grid(grid, image_shape)
+    row_cell = np.searchsorted(grid_edges(image_shape[0], rows), np.arange(image_shape[0]), side="right") - 1
+    column_cell = np.searchsorted(grid_edges(image_shape[1], columns), np.arange(image_shape[1]), side="right") - 1
+    return (row_cell * row_stride).astype(np.uint32), (column_cell * column_stride).astype(np.uint32)

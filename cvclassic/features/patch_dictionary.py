@@ -1,0 +1,242 @@
+"""Features learned without labels: a dictionary of patches, and how near each part of an image is to its atoms."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from cvclassic.errors import InputError
+from cvclassic.features.extractor import (
+    Extractor,
+    check_grid,
+    check_positive_int,
+    for_kernels,
+    grid_edges,
+    in_blocks,
+    with_channels,
+)
+from cvclassic.images import check_images
+
+# Contrast normalization and whitening as in the papers, for pixels from 0 to 255.
+_CONTRAST_REGULARIZATION = 10.0
+_WHITENING_REGULARIZATION = 0.1
+_BYTES_PER_BLOCK = 128 << 20  # products of patches and atoms that are held at a time
+
+
+class PatchDictionary(Extractor):
+    """Single-layer feature learning (Coates, Lee and Ng, AISTATS 2011; Coates and Ng, ICML 2011).
+
+    Every patch of an image, pixel by pixel, is brought to unit contrast, whitened (ZCA), and compared with the atoms of
+    a dictionary; what comes out is summed over the cells of a grid, and its square root taken.
+
+    Parameters
+    ----------
+    n_atoms : int
+        Size of the dictionary.
+    patch_size : int
+        Side of a patch in pixels.
+    dictionary : {"kmeans", "random"}
+        Means of a clustering of whitened patches, or patches drawn at random, brought to length 1.
+    encoding : {"triangle", "threshold"}
+        `"triangle"`: by how much an atom is nearer than the mean over all atoms, or 0. `"threshold"`: by how much the
+        product with an atom exceeds `threshold`, and by how much its negative does: two features for each atom.
+    threshold : float
+        For `encoding="threshold"`.
+    grid : int or (rows, columns)
+        Cells over which is summed.
+    n_patches : int
+        Patches drawn for whitening and clustering.
+    n_iter : int
+        Rounds of the clustering.
+    random_state : int, RandomState or None
+        Draws the patches and the first atoms.
+
+    Attributes
+    ----------
+    mean_ : array of shape (patch_size * patch_size * channels,)
+    whitening_ : array of shape (pixels of a patch, pixels of a patch)
+    atoms_ : array of shape (n_atoms, pixels of a patch), float32
+        In the whitened space.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_atoms=800,
+        patch_size=6,
+        dictionary="kmeans",
+        encoding="triangle",
+        threshold=0.25,
+        grid=2,
+        n_patches=200_000,
+        n_iter=10,
+        random_state=None,
+    ):
+        self.n_atoms = n_atoms
+        self.patch_size = patch_size
+        self.dictionary = dictionary
+        self.encoding = encoding
+        self.threshold = threshold
+        self.grid = grid
+        self.n_patches = n_patches
+        self.n_iter = n_iter
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn whitening and dictionary from patches drawn at random from the images of `X`."""
+        from cvclassic.features.kernels import normalized_patches
+
+        X = check_images(X)
+        self._check(X.shape[1:])
+        random = check_random_state(self.random_state)
+        size, channels = self.patch_size, 3 if X.ndim == 4 else 1
+        limits = (len(X), X.shape[1] - size + 1, X.shape[2] - size + 1)
+        places = np.stack([random.randint(limit, size=self.n_patches) for limit in limits], axis=1)
+        chosen, places[:, 0] = np.unique(places[:, 0], return_inverse=True)
+        patches = np.empty((self.n_patches, size * size * channels), np.float32)
+        normalized_patches(
+            for_kernels(with_channels(X)[chosen]),
+            places,
+            _scale(X.dtype),
+            np.float32(_CONTRAST_REGULARIZATION),
+            patches,
+        )
+        self.mean_ = patches.mean(axis=0)
+        self.whitening_ = _zca(patches - self.mean_)
+        self.atoms_ = self._atoms((patches - self.mean_) @ self.whitening_, random)
+        self.image_shape_ = X.shape[1:]
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Encode every image; see `Extractor.transform`."""
+        check_is_fitted(self)
+        X = check_images(X)
+        if X.shape[1:] != self.image_shape_:
+            raise InputError(
+                f"PatchDictionary was fitted on images of shape {self.image_shape_}, and X holds images of shape "
+                f"{X.shape[1:]}. Resize them, or call fit again."
+            )
+        out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
+        encode = self._prepare(X.shape[1:], X.dtype)
+        patches_per_image = (X.shape[1] - self.patch_size + 1) * (X.shape[2] - self.patch_size + 1)
+        step = max(1, _BYTES_PER_BLOCK // (4 * self.n_atoms * patches_per_image))
+        # One block after another: BLAS spreads each over the cores.
+        for start in range(0, len(X), step):
+            encode(for_kernels(X[start : start + step]), out[start : start + step])
+        return out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        return tags
+
+    def _check(self, image_shape):
+        for name in ("n_atoms", "patch_size", "n_patches", "n_iter"):
+            check_positive_int(getattr(self, name), name)
+        if self.n_patches < self.n_atoms:
+            raise InputError(f"n_patches={self.n_patches} must be at least n_atoms={self.n_atoms}.")
+        if self.dictionary not in ("kmeans", "random"):
+            raise InputError(f'dictionary={self.dictionary!r} is unknown; use "kmeans" or "random".')
+        if self.encoding not in ("triangle", "threshold"):
+            raise InputError(f'encoding={self.encoding!r} is unknown; use "triangle" or "threshold".')
+        if not 2 <= self.patch_size <= min(image_shape[:2]):
+            raise InputError(
+                f"patch_size={self.patch_size} must be from 2 to the images' side; they have {image_shape[0]} x "
+                f"{image_shape[1]} pixels."
+            )
+        check_grid(self.grid, [side - self.patch_size + 1 for side in image_shape[:2]])
+
+    def _n_features(self, image_shape):
+        rows, columns = check_grid(self.grid, image_shape)
+        return rows * columns * self.n_atoms * (2 if self.encoding == "threshold" else 1)
+
+    def _names(self, image_shape):
+        rows, columns = check_grid(self.grid, image_shape)
+        signs = ("plus", "minus") if self.encoding == "threshold" else ("near",)
+        return [
+            f"cell{r}_{c}_{sign}_atom{k}"
+            for r in range(rows)
+            for c in range(columns)
+            for sign in signs
+            for k in range(self.n_atoms)
+        ]
+
+    def _atoms(self, whitened: np.ndarray, random) -> np.ndarray:
+        first = whitened[random.choice(len(whitened), self.n_atoms, replace=False)]
+        if self.dictionary == "random":
+            return first / np.maximum(np.linalg.norm(first, axis=1, keepdims=True), np.float32(1e-6))
+        return _kmeans(whitened, first, self.n_iter, random)
+
+    def _prepare(self, image_shape, dtype):
+        from cvclassic.features.kernels import normalized_patches, pool_threshold, pool_triangle
+
+        places, cells = self._places(image_shape)
+        scale, regularization = _scale(dtype), np.float32(_CONTRAST_REGULARIZATION)
+        atom_squares, threshold = (self.atoms_**2).sum(axis=1), np.float32(self.threshold)
+        rows, columns = check_grid(self.grid, image_shape)
+        triangle = self.encoding == "triangle"
+        n_pixels = self.atoms_.shape[1]
+
+        def encode(images, out):
+            n, m = len(images), len(places)
+            images, pixels = with_channels(images), images.shape[1] * images.shape[2]
+            patches = np.empty((n, m, n_pixels), np.float32)
+            pooled = out.reshape(n, rows * columns, -1)
+
+            def cut(block):
+                part = images[block]
+                everywhere = np.tile(places, (len(part), 1))
+                everywhere[:, 0] = np.repeat(np.arange(len(part)), m)
+                normalized_patches(part, everywhere, scale, regularization, patches[block].reshape(-1, n_pixels))
+
+            in_blocks(cut, n, pixels)
+            whitened = (patches.reshape(-1, n_pixels) - self.mean_) @ self.whitening_
+            squares = np.einsum("ij,ij->i", whitened, whitened).reshape(n, m)
+            products = (whitened @ self.atoms_.T).reshape(n, m, -1)
+
+            def pool(block):
+                part = products[block].reshape(-1, products.shape[2])
+                if triangle:
+                    pool_triangle(part, squares[block].ravel(), atom_squares, cells, pooled[block])
+                else:
+                    pool_threshold(part, threshold, cells, pooled[block])
+                np.sqrt(pooled[block], out=pooled[block])
+
+            in_blocks(pool, n, pixels)
+
+        return encode
+
+    def _places(self, image_shape) -> tuple[np.ndarray, np.ndarray]:
+        """Where the patches of an image lie, (m, 3) with the image left at 0, and the cell of each."""
+        sides = [side - self.patch_size + 1 for side in image_shape[:2]]
+        rows, columns = check_grid(self.grid, sides)
+        y, x = np.divmod(np.arange(sides[0] * sides[1]), sides[1])
+        cell_y = np.searchsorted(grid_edges(sides[0], rows), y, side="right") - 1
+        cell_x = np.searchsorted(grid_edges(sides[1], columns), x, side="right") - 1
+        return np.stack([np.zeros_like(y), y, x], axis=1), cell_y * columns + cell_x
+
+
+def _scale(dtype) -> np.float32:
+    return np.float32(1 if dtype == np.uint8 else 255)
+
+
+def _zca(centered: np.ndarray) -> np.ndarray:
+    """Matrix that whitens, and stays as near as possible to the identity."""
+    values, vectors = np.linalg.eigh(centered.T.astype(np.float64) @ centered / len(centered))
+    return ((vectors / np.sqrt(np.maximum(values, 0) + _WHITENING_REGULARIZATION)) @ vectors.T).astype(np.float32)
+
+
+def _kmeans(X: np.ndarray, centers: np.ndarray, n_iter: int, random) -> np.ndarray:
+    """Lloyd's algorithm; a center that loses all its rows starts again at a random row."""
+    step = max(1, _BYTES_PER_BLOCK // (4 * len(centers)))
+    for _ in range(n_iter):
+        half_squares = (centers**2).sum(axis=1) / 2
+        nearest = np.concatenate(
+            [(X[i : i + step] @ centers.T - half_squares).argmax(axis=1) for i in range(0, len(X), step)]
+        )
+        order = np.argsort(nearest, kind="stable")
+        counts = np.bincount(nearest, minlength=len(centers))
+        present = counts > 0
+        sums = np.add.reduceat(X[order], (np.cumsum(counts) - counts)[present], axis=0)
+        centers = X[random.randint(len(X), size=len(centers))]
+        centers[present] = sums / counts[present, np.newaxis].astype(np.float32)
+    return centers

@@ -1,0 +1,184 @@
+"""Pictures of what an extractor sees in an image."""
+
+import numpy as np
+
+from cvclassic.errors import InputError
+from cvclassic.features.color_grid import ColorGrid
+from cvclassic.features.color_histogram import ColorHistogram
+from cvclassic.features.deskew import Deskew
+from cvclassic.features.extractor import as_pair, check_grid, grid_edges
+from cvclassic.features.gabor import GaborBank
+from cvclassic.features.hog import HOG
+from cvclassic.features.lbp import LBP
+from cvclassic.features.patch_dictionary import PatchDictionary
+from cvclassic.features.sobel_histogram import SobelHistogram
+from cvclassic.images import check_images, to_gray
+
+_BARS = 64  # of a histogram: more can't be told apart
+
+
+def show(extractor, image):
+    """Draw an image beside its features: HOG glyphs, gradients, histogram bars in their colors, learned patches.
+
+    Parameters
+    ----------
+    extractor : extractor of `cvclassic.features`
+        A `PatchDictionary` must be fitted.
+    image : ndarray of shape (height, width) or (height, width, 3)
+        uint8, or floating point in [0, 1].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not registered with pyplot: nothing to close. `figure.savefig(path)` writes it, and notebooks show it.
+
+    Raises
+    ------
+    InputError
+        For an unusable image, or an extractor without a picture.
+    """
+    from matplotlib.figure import Figure
+
+    draw = next((draw for kind, draw in _PICTURES if isinstance(extractor, kind)), None)
+    if draw is None:
+        known = ", ".join(kind.__name__ for kind, _ in _PICTURES)
+        raise InputError(f"There is no picture for {type(extractor).__name__}; there is one for {known}.")
+    X = check_images(np.asarray(image)[np.newaxis], name="[image]")
+    extractor.transform(X)  # raises for an image or parameters that don't fit
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw_image(left, X[0])
+    draw(right, extractor, X)
+    figure.suptitle(repr(extractor), fontsize="small")
+    return figure
+
+
+def _draw_image(axes, image):
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axes.set_axis_off()
+
+
+def _draw_hog(axes, extractor, X):
+    """A star of strokes in each cell, along its edges (across the gradients), longer where they are stronger."""
+    glyphs = HOG(
+        orientations=extractor.orientations, cell_size=extractor.cell_size, block_size=1, convention="skimage",
+        block_norm="L1", gamma_correction=extractor.gamma_correction,
+    )  # fmt: skip
+    height, width = as_pair(extractor.cell_size, "cell_size")
+    rows, columns = X.shape[1] // height, X.shape[2] // width
+    strengths = np.sqrt(glyphs.transform(X).reshape(rows, columns, -1))  # the weaker strokes are to be seen as well
+    angles = (np.arange(extractor.orientations) + 0.5) * np.pi / extractor.orientations
+    dx, dy = -np.sin(angles) * width * 0.45, np.cos(angles) * height * 0.45
+    y, x = np.mgrid[:rows, :columns]
+    x, y = (x[..., np.newaxis] + 0.5) * width, (y[..., np.newaxis] + 0.5) * height
+    axes.quiver(
+        np.broadcast_to(x, strengths.shape).ravel(), np.broadcast_to(y, strengths.shape).ravel(),
+        (strengths * dx).ravel(), (strengths * dy).ravel(), pivot="middle", angles="xy", scale_units="xy",
+        scale=max(strengths.max(), 1e-6) / 2, headwidth=1, headlength=0, headaxislength=0, width=0.005,
+    )  # fmt: skip
+    _frame_like_image(axes, X)
+    axes.set_title("edges in each cell")
+
+
+def _draw_gradients(axes, extractor, X):
+    gray = to_gray(X)[0].astype(float)
+    dy, dx = np.gradient(gray)
+    step = max(1, max(gray.shape) // 32)
+    y, x = np.mgrid[: gray.shape[0] : step, : gray.shape[1] : step]
+    axes.quiver(x, y, dx[::step, ::step], dy[::step, ::step], angles="xy", width=0.004)
+    rows, columns = check_grid(extractor.grid, X.shape[1:3])
+    for edge in grid_edges(gray.shape[0], rows)[1:-1]:
+        axes.axhline(edge - 0.5, color="tab:red", linewidth=1)
+    for edge in grid_edges(gray.shape[1], columns)[1:-1]:
+        axes.axvline(edge - 0.5, color="tab:red", linewidth=1)
+    _frame_like_image(axes, X)
+    axes.set_title("gradients, and the cells")
+
+
+def _draw_color_histogram(axes, extractor, X):
+    """The largest bins of the whole image's histogram, each in the mean color of the pixels in it."""
+    one = ColorHistogram(
+        color_space=extractor.color_space, bins=extractor.bins, joint=extractor.joint, grid=1, normalization="l1"
+    ).fit(X)
+    shares, names = one.transform(X)[0], one.get_feature_names_out()
+    pixels = X.reshape(1, -1, 1, *X.shape[3:])
+    each = one.fit(pixels[0, :, np.newaxis]).transform(pixels[0, :, np.newaxis]) > 0
+    colors = pixels.reshape(each.shape[0], -1) / (255 if X.dtype == np.uint8 else 1)
+    colors = np.repeat(colors, 3 // colors.shape[1], axis=1)
+    order = np.sort(np.argsort(shares)[::-1][:_BARS])
+    order = order[shares[order] > 0]
+    axes.bar(range(len(order)), shares[order], color=[colors[each[:, k]].mean(axis=0) for k in order], edgecolor="gray")
+    axes.set_xticks(range(len(order)), [names[k].removeprefix("cell0_0_") for k in order], rotation=90, fontsize=5)
+    axes.set_title("share of the pixels")
+
+
+def _draw_color_grid(axes, extractor, X):
+    rows, columns = check_grid(extractor.grid, X.shape[1:3])
+    row_edges, column_edges = grid_edges(X.shape[1], rows), grid_edges(X.shape[2], columns)
+    mosaic = X[0].astype(float)
+    for r in range(rows):
+        for c in range(columns):
+            cell = mosaic[row_edges[r] : row_edges[r + 1], column_edges[c] : column_edges[c + 1]]
+            cell[:] = cell.mean(axis=(0, 1))
+    _draw_image(axes, mosaic.astype(X.dtype))
+    axes.set_title("mean of each cell")
+
+
+def _draw_straight(axes, extractor, X):
+    _draw_image(axes, extractor.transform(X)[0])
+    axes.set_title("straightened")
+
+
+def _draw_lbp(axes, extractor, X):
+    one = LBP(points=extractor.points, radius=extractor.radius, method=extractor.method, grid=1).fit(X)
+    shares = one.transform(X)[0]
+    order = np.sort(np.argsort(shares)[::-1][:_BARS])
+    axes.bar(range(len(order)), shares[order], color="gray")
+    names = [one.get_feature_names_out()[k].removeprefix("cell0_0_") for k in order]
+    axes.set_xticks(range(len(order)), names, rotation=90, fontsize=5)
+    axes.set_title("share of the pixels")
+
+
+def _draw_gabor(axes, extractor, X):
+    """Energy of each filter over the whole image."""
+    one = GaborBank(
+        frequencies=extractor.frequencies, orientations=extractor.orientations, bandwidth=extractor.bandwidth, grid=1
+    )
+    energies = one.transform(X)[0].reshape(-1, extractor.orientations)
+    axes.imshow(energies, aspect="auto", cmap="magma")
+    degrees = np.arange(extractor.orientations) * 180 / extractor.orientations
+    axes.set_xticks(range(extractor.orientations), [f"{d:g}°" for d in degrees])
+    axes.set_yticks(range(len(energies)), [f"{f:g}" for f in np.atleast_1d(extractor.frequencies)])
+    axes.set_ylabel("cycles per pixel")
+    axes.set_title("energy")
+
+
+def _draw_atoms(axes, extractor, X):
+    """The first atoms as patches, each stretched to the full range of brightness."""
+    n, size = min(100, extractor.n_atoms), extractor.patch_size
+    atoms = extractor.atoms_[:n].reshape(n, size, size, -1)
+    low, high = atoms.min(axis=(1, 2, 3), keepdims=True), atoms.max(axis=(1, 2, 3), keepdims=True)
+    atoms = (atoms - low) / np.maximum(high - low, 1e-6)
+    side = int(np.ceil(np.sqrt(n)))
+    sheet = np.ones((side, side, size + 1, size + 1, atoms.shape[3]))
+    sheet.reshape(side * side, *sheet.shape[2:])[:n, :size, :size] = atoms
+    sheet = sheet.swapaxes(1, 2).reshape(side * (size + 1), side * (size + 1), -1)
+    axes.imshow(sheet if sheet.shape[2] == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=1)
+    axes.set_axis_off()
+    axes.set_title(f"{n} of {extractor.n_atoms} atoms")
+
+
+def _frame_like_image(axes, X):
+    axes.set(xlim=(-0.5, X.shape[2] - 0.5), ylim=(X.shape[1] - 0.5, -0.5), aspect="equal", xticks=[], yticks=[])
+
+
+_PICTURES = (
+    (HOG, _draw_hog),
+    (SobelHistogram, _draw_gradients),
+    (ColorHistogram, _draw_color_histogram),
+    (ColorGrid, _draw_color_grid),
+    (Deskew, _draw_straight),
+    (LBP, _draw_lbp),
+    (GaborBank, _draw_gabor),
+    (PatchDictionary, _draw_atoms),
+)

@@ -1,0 +1,7 @@
+"""The report: made from a run's folder alone; nothing here trains or predicts."""
+
+from cvclassic.report.files import write_report
+from cvclassic.report.progress import show_progress
+from cvclassic.report.terminal import print_report
+
+__all__ = ["print_report", "show_progress", "write_report"]

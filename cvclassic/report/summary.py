@@ -1,0 +1,87 @@
+"""What every form of the report says: header lines, and the rows of each data set's table as text."""
+
+from cvclassic.experiment.result import Result, Run
+
+COLUMNS = (
+    "pipeline",
+    "family",
+    "test accuracy",
+    "95 % interval",
+    "train accuracy",
+    "macro F1",
+    "fit s",
+    "images/s",
+    "peak MB",
+    "model MB",
+    "features",
+)
+
+
+def header_lines(run: Run) -> list[str]:
+    """The run in a few lines: settings, machine, versions, notes."""
+    config = run.config
+    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    preset = config["options"].get("preset")
+    lines = [
+        f"Run of {config['created']}; preset {preset}; seed {config['seed']}; {_count(config['threads'], 'thread')}",
+        f"Machine: {config['machine']}",
+        f"Versions: {versions}",
+        f"Training stack of the neural pipelines: {_stack_line(config['stack'])}",
+    ]
+    return lines + [f"Note: {note}" for note in config["notes"]]
+
+
+def dataset_lines(run: Run, dataset: dict) -> list[str]:
+    """A data set in a few lines: provenance, sizes, and what a reader of its table must know."""
+    sizes = dataset["sizes"]
+    shape = " x ".join(str(side) for side in dataset["image_shape"][:2])
+    kind = "RGB" if len(dataset["image_shape"]) == 3 else "gray"
+    lines = [
+        f"{len(dataset['class_names'])} classes, {shape} {kind}; {dataset['provenance']}",
+        f"Split: {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test images",
+    ]
+    scored = [r.n_train_scored for r in results_of(run, dataset) if r.n_train_scored]
+    if scored and max(scored) < sizes["train"]:
+        lines.append(f"Train accuracy is taken on a seeded sample of {max(scored):,} training images")
+    lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
+    for result in results_of(run, dataset):
+        lines += [f"Warning from {result.pipeline}: {warning}" for warning in result.warnings]
+    return lines
+
+
+def results_of(run: Run, dataset: dict) -> list[Result]:
+    """The results on a data set, best test accuracy first, failed ones last."""
+    mine = [r for r in run.results if r.dataset == dataset["name"]]
+    return sorted(mine, key=lambda r: (not r.ok, -(r.test_accuracy or 0.0)))
+
+
+def cells(result: Result) -> list[str]:
+    """One row of the table, as text, for `COLUMNS`; a failed row has its status in place of figures."""
+    if not result.ok:
+        return [result.pipeline, result.family, result.status, *[""] * (len(COLUMNS) - 3)]
+    return [
+        result.pipeline,
+        result.family,
+        percent(result.test_accuracy),
+        f"{100 * result.ci_low:.2f} – {100 * result.ci_high:.2f}",
+        percent(result.train_accuracy),
+        f"{result.macro_f1:.4f}",
+        f"{result.fit_seconds:.1f}",
+        f"{result.predict_images_per_second:,.0f}",
+        f"{result.peak_memory_mb:,.0f}",
+        f"{result.model_bytes / 1e6:.2f}",
+        f"{result.n_features:,}",
+    ]
+
+
+def percent(fraction: float) -> str:
+    """0.9876 as "98.76 %"."""
+    return f"{100 * fraction:.2f} %"
+
+
+def _stack_line(stack: dict) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in stack.items())
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" + ("" if n == 1 else "s")

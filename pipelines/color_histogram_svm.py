@@ -1,0 +1,17 @@
+"""Color histogram + RBF SVM: how far color alone goes."""
+
+from sklearn.pipeline import make_pipeline
+
+from cvclassic.features import ColorHistogram
+from cvclassic.svm import KernelSVM
+
+family = "classical"
+
+
+def fits(task):
+    return len(task.image_shape) == 3  # gray images have no color
+
+
+def build(task):
+    histogram = ColorHistogram(color_space="hsv", bins=8, joint=True, grid=1, normalization="sqrt")
+    return make_pipeline(histogram, KernelSVM(kernel="rbf", C=10, gamma="scale"))

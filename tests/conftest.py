@@ -1,0 +1,96 @@
+"""Shared by all tests: a small data set of real digits, and pipeline files that behave in given ways."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PIPELINES = {
+    "nearest_mean": '''"""Nearest class mean on the pixels."""
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+family = "classical"
+
+
+def flat(X):
+    return X.reshape(len(X), -1) / 255
+
+
+def build(task):
+    return make_pipeline(FunctionTransformer(flat), NearestCentroid())
+''',
+    "raises": '''"""Raises in fit."""
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+family = "classical"
+
+
+class Raises(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        raise RuntimeError("no luck\\ntoday")
+
+
+def build(task):
+    return Raises()
+''',
+    "killed": '''"""Is killed in fit, as by a lack of memory."""
+import os
+import signal
+
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+family = "classical"
+
+
+class Killed(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def build(task):
+    return Killed()
+''',
+    "sleeps": '''"""Waits in fit until the file that the folder above names is there."""
+import time
+from pathlib import Path
+
+from sklearn.dummy import DummyClassifier
+
+family = "classical"
+
+
+class Sleeps(DummyClassifier):
+    def fit(self, X, y):
+        go = Path(__file__).parent / "go"
+        while not go.exists():
+            time.sleep(0.05)
+        return super().fit(X.reshape(len(X), -1), y)
+
+    def predict(self, X):
+        return super().predict(X.reshape(len(X), -1))
+
+
+def build(task):
+    return Sleeps()
+''',
+}
+
+
+@pytest.fixture
+def pipeline_file(tmp_path):
+    """A function that writes one of `PIPELINES` to a file and gives its path."""
+
+    def write(name: str) -> Path:
+        path = tmp_path / f"{name}.py"
+        path.write_text(PIPELINES[name])
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rng():
+    """Seeded random numbers."""
+    return np.random.default_rng(0)

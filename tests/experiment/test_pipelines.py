@@ -1,0 +1,97 @@
+"""Pipeline files are found, checked, and refused with a reason."""
+
+import numpy as np
+import pytest
+
+from cvclassic.errors import InputError
+from cvclassic.experiment.pipelines import FAMILIES, Task, builtin_pipelines, find_pipelines, load_pipeline
+from cvclassic.neural import TrainingStack
+
+DEFAULT = {
+    "color_histogram_svm",
+    "sobel_svm",
+    "hog_linear_svm",
+    "hog_svm",
+    "hog_opencv_svm",
+    "hog_color_svm",
+    "hog_linear_head",
+    "mlp",
+    "cnn",
+}
+
+
+def task(image_shape=(32, 32), traits=()):
+    return Task(image_shape, n_classes=10, n_train=100, seed=0, stack=TrainingStack(), traits=frozenset(traits))
+
+
+def test_nine_pipelines_are_the_default_and_each_has_a_title():
+    pipelines = builtin_pipelines()
+    assert {name for name, file in pipelines.items() if file.default} == DEFAULT
+    assert not pipelines["sobel_opencv_svm"].default
+    assert all(file.title and not file.title.endswith(".") for file in pipelines.values())
+    families = [FAMILIES.index(file.family) for file in pipelines.values()]
+    assert families == sorted(families)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (20, 20), (48, 40, 3)])
+@pytest.mark.parametrize("name", [name for name, file in builtin_pipelines().items() if file.family == "classical"])
+def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
+    file = builtin_pipelines()[name]
+    job = task(shape, ["handwriting"])
+    if not file.fits(job):
+        assert name == "color_histogram_svm"
+        assert len(shape) == 2
+        return
+    labels = rng.integers(0, 3, 250)
+    images = stripes(labels, shape, rng)
+    estimator = file.build(job).fit(images, labels)
+    assert np.mean(estimator.predict(images) == labels) > 0.9
+
+
+def stripes(labels, shape, rng):
+    """Images whose class is the direction and the color of their stripes, with noise."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    waves = np.array([np.cos(x), np.cos(y), np.cos(x + y)])[labels]
+    images = 120 + 80 * waves + rng.normal(0, 10, (len(labels), *shape[:2]))
+    if len(shape) == 3:
+        images = images[..., None] * np.array([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])[labels][:, None, None]
+    return images.clip(0, 255).astype(np.uint8)
+
+
+def test_a_file_of_ones_own_is_found_by_path(pipeline_file):
+    [found] = find_pipelines([str(pipeline_file("nearest_mean"))])
+    assert (found.name, found.title, found.builtin) == ("nearest_mean", "Nearest class mean on the pixels", False)
+
+
+def test_an_unknown_name_is_refused_with_the_closest_one():
+    with pytest.raises(InputError, match="Did you mean hog_svm"):
+        find_pipelines(["hog_svn"])
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no pipeline file"):
+        find_pipelines([str(tmp_path / "absent.py")])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("family = 'classical'", "no function build"),
+        ("def build(task): pass", "family = None"),
+        ("family = 'quantum'\ndef build(task): pass", "family = 'quantum'"),
+        ("import no_such_module_anywhere", "ModuleNotFoundError"),
+        ("def build(task:", "SyntaxError"),
+    ],
+)
+def test_a_file_that_breaks_the_contract_is_refused(tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_pipeline(path)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "mlp.py"
+    path.write_text("family = 'classical'\ndef build(task): pass")
+    with pytest.raises(InputError, match="Two pipelines are called 'mlp'"):
+        find_pipelines(["mlp", str(path)])

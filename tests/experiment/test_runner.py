@@ -1,0 +1,168 @@
+"""Runs on real digits, with pipelines that work, raise and are killed; every job is a real process."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from cvclassic import datasets
+from cvclassic.errors import InputError
+from cvclassic.experiment.pipelines import find_pipelines
+from cvclassic.experiment.result import job_folder, read_run
+from cvclassic.experiment.runner import pending_jobs, prepare_run, run_jobs
+from cvclassic.neural import TrainingStack
+
+STACK = TrainingStack(epochs=1)
+
+
+@pytest.fixture
+def digits():
+    return datasets.load("digits", train_size=300)
+
+
+def silent(job, seconds, last_line, result):
+    pass
+
+
+def run(folder, dataset, names, progress=silent):
+    pipelines = find_pipelines([str(name) for name in names])
+    if not (folder / "run.json").exists():
+        prepare_run(folder, [dataset], pipelines, stack=STACK, seed=0, threads=1, options={"preset": "quick"})
+    run_jobs(folder, [dataset], pipelines, stack=STACK, progress=progress)
+    return read_run(folder)
+
+
+def test_figures_are_those_of_the_predictions(tmp_path, digits, pipeline_file):
+    folder = tmp_path / "run"
+    result = run(folder, digits, [pipeline_file("nearest_mean")]).results[0]
+    assert result.status == "ok"
+    saved = np.load(folder / "digits" / f"nearest_mean-seed0-n{len(digits.train)}" / "predictions.npz")
+    assert np.array_equal(saved["y_true"], digits.labels[digits.test])
+    assert result.test_accuracy == accuracy_score(saved["y_true"], saved["y_pred"])
+    assert result.test_accuracy > 0.7
+    assert result.macro_f1 == pytest.approx(f1_score(saved["y_true"], saved["y_pred"], average="macro"))
+    assert result.ci_low < result.test_accuracy < result.ci_high
+    assert [row["n_test"] for row in result.per_class] == np.bincount(saved["y_true"]).tolist()
+    assert result.n_features == 32 * 32
+    assert 50 < result.peak_memory_mb < 2000
+    assert 32 * 32 * 10 * 4 < result.model_bytes < 1e6
+    assert result.fit_seconds > 0
+    assert result.predict_images_per_second > 0
+
+
+def test_the_folder_holds_the_splits_and_pictures_for_the_report(tmp_path, digits, pipeline_file):
+    folder = tmp_path / "run"
+    run(folder, digits, [pipeline_file("nearest_mean")])
+    splits = np.load(folder / "digits" / "splits.npz")
+    for name in ("train", "validation", "test"):
+        assert np.array_equal(splits[name], getattr(digits, name))
+    assert np.array_equal(np.load(folder / "digits" / "test_images.npy"), digits.images[digits.test])
+    assert np.load(folder / "digits" / "class_examples.npy").shape == (10, 32, 32)
+    left = [path.name for path in (folder / "digits").iterdir() if path.name.startswith(".")]
+    assert left == []
+
+
+def test_a_pipeline_that_raises_or_is_killed_is_a_failed_row_and_the_others_go_on(tmp_path, digits, pipeline_file):
+    names = [pipeline_file(name) for name in ("raises", "killed", "nearest_mean")]
+    results = run(tmp_path / "run", digits, names).results
+    assert results[0].status == "failed: RuntimeError: no luck today"
+    assert results[1].status == "failed: killed by SIGKILL (out of memory?)"
+    assert results[0].test_accuracy is None
+    assert results[2].ok
+
+
+def test_a_worker_killed_from_outside_is_a_failed_row(tmp_path, digits, pipeline_file):
+    names = [pipeline_file("sleeps"), pipeline_file("nearest_mean")]
+
+    def kill_the_sleeper(job, seconds, last_line, result):
+        if job["pipeline"] == "sleeps" and seconds > 1.5 and result is None:
+            [worker] = psutil.Process().children()
+            worker.kill()
+
+    results = run(tmp_path / "run", digits, names, progress=kill_the_sleeper).results
+    assert results[0].status.startswith("failed: killed by SIGKILL")
+    assert results[1].ok
+
+
+def test_failed_rows_run_again_and_finished_ones_do_not(tmp_path, digits, pipeline_file):
+    folder, names = tmp_path / "run", [pipeline_file("raises"), pipeline_file("nearest_mean")]
+    run(folder, digits, names)
+    done = {job["pipeline"]: job_folder(folder, job) / "result.json" for job in json_jobs(folder)}
+    before = {name: path.stat().st_mtime_ns for name, path in done.items()}
+    assert [job["pipeline"] for job in pending_jobs(folder)] == ["raises"]
+    run(folder, digits, names)
+    assert done["nearest_mean"].stat().st_mtime_ns == before["nearest_mean"]
+    assert done["raises"].stat().st_mtime_ns > before["raises"]
+
+
+def json_jobs(folder):
+    return json.loads((folder / "run.json").read_text())["jobs"]
+
+
+def test_a_worker_does_not_outlive_its_run(tmp_path, digits, pipeline_file):
+    # The run is a process of its own here, so that it can be killed.
+    folder, sleeper = tmp_path / "run", pipeline_file("sleeps")
+    pid = os.fork() if hasattr(os, "fork") else pytest.skip("needs fork")
+    if pid == 0:
+        try:
+            run(folder, digits, [sleeper])
+        finally:
+            os._exit(0)
+    worker = wait_for(lambda: psutil.Process(pid).children())[0]
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"nothing came within {seconds} s")
+
+
+def test_a_changed_data_set_is_not_mixed_into_a_run(tmp_path, digits, pipeline_file):
+    folder, names = tmp_path / "run", [pipeline_file("raises")]
+    run(folder, digits, names)
+    with pytest.raises(InputError, match="no longer the one"):
+        run(folder, datasets.load("digits", train_size=299), names)
+
+
+def test_threads_are_limited_in_the_worker(tmp_path, digits):
+    path = tmp_path / "counts.py"
+    path.write_text(
+        "import os\nfrom threadpoolctl import threadpool_info\nfrom sklearn.dummy import DummyClassifier\n"
+        "family = 'classical'\n"
+        "class Counts(DummyClassifier):\n"
+        "    def fit(self, X, y):\n"
+        "        raise RuntimeError(str(max(pool['num_threads'] for pool in threadpool_info())))\n"
+        "def build(task):\n    return Counts()\n"
+    )
+    assert run(tmp_path / "run", digits, [path]).results[0].status == "failed: RuntimeError: 1"
+
+
+def test_an_occupied_or_unwritable_folder_is_refused_and_left_as_it_was(tmp_path, digits, pipeline_file):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    for folder, message in (("file/run", "can't be written"), ("full", "is not empty")):
+        with pytest.raises(InputError, match=message):
+            run(tmp_path / folder, digits, [pipeline_file("nearest_mean")])
+    assert (tmp_path / "file").read_text() == "mine"
+    assert os.listdir(tmp_path / "full") == ["notes.txt"]
+
+
+def test_training_history_is_kept_and_validation_data_reach_a_network_behind_an_extractor(tmp_path, digits):
+    result = run(tmp_path / "run", digits, ["hog_linear_head"]).results[0]
+    assert result.status == "ok"
+    assert len(result.history["val_loss"]) == 1
+    assert threading.active_count() < 10

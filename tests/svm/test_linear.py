@@ -1,0 +1,72 @@
+"""LinearSVM against LinearSVC, whose objective it shares."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC
+
+from cvclassic.svm import LinearSVM
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+def objective(model, X, y, C, factors=None):
+    """liblinear's objective, summed over the problems; written out here once more, in float64."""
+    total = 0
+    for k, (w, b) in enumerate(zip(model.coef_, model.intercept_, strict=True)):
+        sign = np.where(y == model.classes_[k if len(model.classes_) > 2 else 1], 1, -1)
+        c = np.where(sign > 0, factors[k], 1) if factors is not None else 1
+        total += (w @ w + b * b) / 2 + C * (c * np.maximum(0, 1 - sign * (X @ w + b)) ** 2).sum()
+    return total
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_objective_is_no_worse_than_linear_svc(digits, C, dtype):
+    X, y = digits
+    ours = LinearSVM(C=C).fit(X.astype(dtype), y)
+    theirs = LinearSVC(C=C, dual=False, tol=1e-8, max_iter=100_000).fit(X, y)
+    assert objective(ours, X, y, C) <= objective(theirs, X, y, C) * (1 + 1e-5)
+
+
+def test_weights_are_those_of_linear_svc(digits):
+    X, y = digits
+    for options in ({}, {"fit_intercept": False}, {"intercept_scaling": 3.0}, {"class_weight": "balanced"}):
+        for rows in (y < 10, y < 2):  # ten classes, two classes
+            ours = LinearSVM(C=0.5, tol=1e-10, **options).fit(X[rows], y[rows])
+            theirs = LinearSVC(C=0.5, dual=False, tol=1e-7, max_iter=100_000, **options).fit(X[rows], y[rows])
+            np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-5)
+            np.testing.assert_allclose(ours.intercept_, np.broadcast_to(theirs.intercept_, len(ours.coef_)), atol=2e-5)
+            np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), atol=2e-4)
+
+
+def test_class_weight_and_sample_weight(digits):
+    X, y = digits
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    options = {"C": 0.3, "class_weight": {3: 5.0, 8: 0.2}}
+    ours = LinearSVM(**options, tol=1e-10).fit(X, y, sample_weight=weight)
+    theirs = LinearSVC(**options, dual=False, tol=1e-9, max_iter=100_000).fit(X, y, sample_weight=weight)
+    repeated = LinearSVM(**options, tol=1e-10).fit(
+        np.repeat(X, weight.astype(int), axis=0), np.repeat(y, weight.astype(int))
+    )
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-5)
+    np.testing.assert_allclose(ours.coef_, repeated.coef_, atol=1e-9)
+
+
+def test_more_features_than_rows_and_rough_scales():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(120, 400)) * np.logspace(-2, 2, 400)).astype(np.float32)
+    y = rng.integers(0, 3, 120)
+    ours = LinearSVM().fit(X, y)
+    assert (ours.predict(X) == y).all()
+    assert ours.coef_.shape == (3, 400)
+
+
+def test_too_few_steps_are_announced(digits):
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
+        LinearSVM(max_iter=1).fit(*digits)

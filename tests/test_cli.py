@@ -1,0 +1,225 @@
+"""The command, from its options to its exit code."""
+
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cvclassic.cli import compare_app
+
+ROOT = Path(__file__).parents[1]
+
+
+def compare(*arguments):
+    """Run the command in this process; the workers are real processes all the same."""
+    return CliRunner().invoke(compare_app, [str(argument) for argument in arguments])
+
+
+def rows(folder):
+    with open(folder / "results.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def compare_command(*arguments):
+    return [sys.executable, str(ROOT / "compare.py"), *map(str, arguments)]
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("touch hostile_pickle_ran",)
+
+
+def corrupt_mnist(folder):
+    (folder / "mnist.npz").write_bytes(b"PK\x03\x04 cut short")
+
+
+def hostile_cifar(folder):
+    (folder / "cifar-10-batches-py").mkdir()
+    for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch", "batches.meta"]:
+        (folder / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Hostile()))
+
+
+def wrong_mnist(**changes):
+    def write(folder):
+        arrays = {
+            "x_train": np.zeros((60, 28, 28), np.uint8),
+            "y_train": np.arange(60).astype(np.uint8) % 10,
+            "x_test": np.zeros((10, 28, 28), np.uint8),
+            "y_test": np.arange(10).astype(np.uint8),
+        }
+        np.savez(folder / "mnist.npz", **(arrays | changes))
+
+    return write
+
+
+def folder_without_images(folder):
+    (folder / "cats").mkdir()
+    (folder / "cats" / "readme.txt").write_text("no picture")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prepare", "message"),
+    [
+        (["--dataset", "cifar11"], None, "cifar1"),
+        (["--dataset", "digits", "--pipeline", "hog_svn"], None, "Did you mean hog_svm"),
+        (["--dataset", "{data}"], folder_without_images, "image"),
+        (["--dataset", "mnist"], corrupt_mnist, "mnist.npz"),
+        (["--dataset", "mnist"], wrong_mnist(x_train=np.zeros((60, 28, 28), np.complex64)), "mnist.npz"),
+        (["--dataset", "mnist"], wrong_mnist(x_train=np.zeros((60, 28), np.uint8)), "mnist.npz"),
+        (["--dataset", "cifar10"], hostile_cifar, "cifar-10-batches-py"),
+        (["--dataset", "cifar10"], None, "cifar10"),
+        (["--dataset", "digits", "--train-size", "-5"], None, "-5"),
+        (["--dataset", "digits", "--train-size", "100000"], None, "100,?000"),
+        (["--dataset", "digits", "--out", "{data}/file/run"], lambda data: (data / "file").touch(), "can't be written"),
+        (["--dataset", "digits", "--optimizer", "magic"], None, "optimizer='magic'"),
+        (["--dataset", "digits", "--learning-rate", "-1"], None, "learning_rate=-1"),
+        (["--dataset", "digits", "--dataset", "digits"], None, "Two data sets are called 'digits'"),
+        (["--dataset", "digits", "--pipeline", "color_histogram_svm"], None, "nothing to do"),
+        (["--resume", "{data}"], None, "holds no run"),
+        (["--resume", "{data}", "--seed", "3"], None, "remove --seed"),
+        (["--preset", "enormous"], None, "enormous"),
+    ],
+)
+def test_wrong_input_ends_with_exit_code_2_one_message_and_nothing_written(
+    tmp_path, monkeypatch, arguments, prepare, message
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    if prepare:
+        prepare(data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    filled = [argument.replace("{data}", str(data)) for argument in arguments]
+    offline = [] if "--resume" in filled else ["--data-dir", data, "--offline"]
+    result = compare(*filled, *offline)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert_matches(message, result.stderr)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def assert_matches(pattern, text):
+    import re
+
+    assert re.search(pattern, " ".join(text.split())), text
+
+
+def test_a_run_writes_its_report_and_says_where(tmp_path, pipeline_file):
+    out = tmp_path / "run"
+    result = compare("--dataset", "digits", "--pipeline", pipeline_file("nearest_mean"), "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "nearest_mean" in result.stdout
+    assert str(out) in result.stdout
+    [row] = rows(out)
+    assert row["status"] == "ok"
+    assert {path.name for path in out.iterdir()} == {"run.json", "digits", "results.csv", "results.json", "report.md"}
+
+
+def test_a_failed_row_gives_exit_code_1_and_a_report_all_the_same(tmp_path, pipeline_file):
+    out = tmp_path / "run"
+    chosen = ["--pipeline", pipeline_file("killed"), "--pipeline", pipeline_file("nearest_mean")]
+    result = compare("--dataset", "digits", *chosen, "--out", out)
+    assert result.exit_code == 1
+    assert [row["status"].split(":")[0] for row in rows(out)] == ["failed", "ok"]
+
+
+def test_without_data_the_embedded_sets_take_the_place_of_the_standard_ones_and_it_is_said(
+    tmp_path, monkeypatch, pipeline_file
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    out = tmp_path / "run"
+    chosen = ["--pipeline", pipeline_file("nearest_mean"), "--data-dir", tmp_path]
+    result = compare(*chosen, "--offline", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert [row["dataset"] for row in rows(out)] == ["digits", "shapes"]
+    [note] = json.loads((out / "run.json").read_text())["notes"]
+    assert "digits" in note
+    assert note in (out / "report.md").read_text()
+    assert note in result.stderr
+
+
+def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
+    def predictions(name, seed):
+        out = tmp_path / name
+        result = compare("--dataset", "digits", "--pipeline", "hog_color_svm", "--seed", seed, "--out", out)
+        assert result.exit_code == 0, result.output
+        [path] = out.glob("digits/*/predictions.npz")
+        return np.load(path)["y_pred"], np.load(path)["scores"], np.load(out / "digits" / "splits.npz")["test"]
+
+    first, second, other = predictions("a", 1), predictions("b", 1), predictions("c", 2)
+    assert all(np.array_equal(x, y) for x, y in zip(first, second, strict=True))
+    assert not np.array_equal(first[2], other[2])
+
+
+def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
+    out, sleeper = tmp_path / "run", pipeline_file("sleeps")
+    chosen = ["--dataset", "digits", "--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]
+    run = subprocess.Popen(
+        compare_command(*chosen, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path
+    )
+    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    [finished] = out.glob("digits/*/result.json")
+    before = finished.stat().st_mtime_ns
+    (tmp_path / "go").touch()
+
+    resumed = compare("--resume", out)
+    assert resumed.exit_code == 0, resumed.output
+    assert finished.stat().st_mtime_ns == before
+    whole = tmp_path / "whole"
+    assert compare(*chosen, "--out", whole).exit_code == 0
+    figures = [
+        [{name: row[name] for name in ("pipeline", "status", "test_accuracy", "macro_f1")} for row in rows(folder)]
+        for folder in (out, whole)
+    ]
+    assert figures[0] == figures[1]
+    assert not list(out.rglob(".*"))
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"nothing came within {seconds} s"
+        time.sleep(0.05)
+
+
+def test_help_and_import_load_neither_keras_nor_the_numeric_libraries():
+    code = (
+        "import sys, cvclassic, cvclassic.cli\n"
+        "from typer.testing import CliRunner\n"
+        "assert CliRunner().invoke(cvclassic.cli.compare_app, ['--help']).exit_code == 0\n"
+        "print([name for name in ('keras', 'tensorflow', 'sklearn', 'cv2', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_list_names_every_pipeline_and_data_set_without_loading_keras():
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom cvclassic.cli import compare_app\n"
+        "result = CliRunner().invoke(compare_app, ['--list'])\n"
+        "print(result.output)\nprint('keras loaded:', 'keras' in sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for name in ("hog_svm", "cnn", "sobel_opencv_svm *", "digits", "fashion_mnist", "opencv_digits"):
+        assert name in output
+    assert "keras loaded: False" in output
+
+
+def test_the_script_passes_options_on_and_returns_the_exit_code(tmp_path):
+    done = subprocess.run(
+        compare_command("--dataset", "digits", "--pipeline", "nothing_like_it"), capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,106 @@
+"""The contract for image batches."""
+
+import cv2
+import numpy as np
+import pytest
+
+from cvclassic.errors import InputError
+from cvclassic.images import COLOR_SPACES, channel_ranges, check_images, convert, is_color, to_gray
+
+RGB = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("X", [RGB, RGB[..., 0], RGB.astype(np.float32) / 255])
+def test_a_good_batch_comes_back_as_it_is(X):
+    assert check_images(X) is X
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_floating_point_becomes_float32(dtype):
+    X = (RGB / 255).astype(dtype)
+    checked = check_images(X)
+    assert checked.dtype == np.float32
+    np.testing.assert_array_equal(checked, X.astype(np.float32))
+
+
+def test_lists_are_read_as_arrays():
+    assert check_images([[[0.0, 1.0], [0.5, 0.25]]]).shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (RGB[0, :, :, 0], r"shape \(5, 7\).*image\[np.newaxis\]"),
+        (RGB[..., :1], r"shape \(3, 5, 7, 1\).*X\[\.\.\., 0\]"),
+        (np.concatenate([RGB, RGB[..., :1]], axis=3), r"X\[\.\.\., :3\]"),
+        (RGB[..., :2], r"shape \(3, 5, 7, 2\)"),
+        (RGB[np.newaxis], r"shape \(1, 3, 5, 7, 3\)"),
+        (RGB[:0], "no pixels"),
+        (RGB.astype(np.int64), r"int64.*astype\(np.uint8\)"),
+        (RGB.astype(np.float32), "Divide by 255"),
+        (RGB / 255 - 0.5, "Scale the values"),
+        (np.full((1, 2, 2), np.nan), "remove NaN"),
+        ([[[1, 2], [3]]], "one shape"),
+    ],
+)
+def test_bad_batches_say_what_to_do(X, message):
+    with pytest.raises(InputError, match=message):
+        check_images(X)
+
+
+def test_the_name_of_the_argument_is_in_the_message():
+    with pytest.raises(InputError, match="X_val has shape"):
+        check_images(RGB[0, 0], name="X_val")
+
+
+def test_is_color():
+    assert is_color(RGB)
+    assert not is_color(RGB[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("color_space", "code"), [("hsv", cv2.COLOR_RGB2HSV), ("lab", cv2.COLOR_RGB2LAB), ("gray", cv2.COLOR_RGB2GRAY)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_conversion_of_a_batch_equals_cvtcolor_of_each_image(color_space, code, dtype):
+    X = RGB if dtype == np.uint8 else RGB.astype(np.float32) / 255
+    converted = convert(X, color_space)
+    assert converted.dtype == dtype
+    expected = np.stack([cv2.cvtColor(image, code) for image in X])
+    # In float, cvtColor's vector and scalar paths may round the last bit differently.
+    np.testing.assert_allclose(
+        converted, expected, rtol=0 if dtype == np.uint8 else 1e-5, atol=0 if dtype == np.uint8 else 1e-4
+    )
+
+
+def test_conversion_takes_views_that_are_not_contiguous():
+    np.testing.assert_array_equal(convert(RGB[:, ::2, ::-1], "hsv"), convert(RGB, "hsv")[:, ::2, ::-1])
+
+
+def test_gray_and_rgb_pass_through():
+    assert convert(RGB, "rgb") is RGB
+    assert to_gray(RGB[..., 0]).base is RGB
+
+
+def test_color_from_gray_images_is_an_error():
+    with pytest.raises(InputError, match="needs RGB images"):
+        convert(RGB[..., 0], "lab")
+
+
+def test_unknown_color_space():
+    with pytest.raises(InputError, match=r"'yuv' is unknown; use one of rgb, hsv"):
+        convert(RGB, "yuv")
+
+
+@pytest.mark.parametrize("color_space", COLOR_SPACES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_converted_values_stay_within_the_channel_ranges(color_space, dtype):
+    every = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), axis=-1).reshape(1, -1, 1, 3).astype(np.uint8)
+    X = every if dtype == np.uint8 else every.astype(np.float32) / 255
+    converted = convert(X, color_space)
+    ranges = channel_ranges(color_space, X.dtype)
+    for channel, (low, high) in enumerate(ranges):
+        values = converted.reshape(-1, len(ranges))[:, channel]
+        # cvtColor's float Lab is interpolated from a table and overshoots by less than this.
+        assert values.min() >= low - 0.1
+        assert values.max() < high if dtype == np.uint8 else values.max() <= high + 0.1
