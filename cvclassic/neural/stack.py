@@ -59,7 +59,7 @@ class TrainingStack:
     optimizer: str = "adam"
     learning_rate: float | None = None
     schedule: str = "cosine"
-    batch_size: int = 128
+    batch_size: int = 64
     epochs: int = 10
     monitor: str = "val_loss"
     early_stopping_patience: int = 5
