@@ -1,5 +1,6 @@
 """The command: options to objects (data sets, training stack, run, report). Heavy imports wait for their use."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cvclassic.errors import CVClassicError, InputError
+from cvclassic.errors import CVClassicError, DataError, InputError
 
 EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 EMBEDDED = ("digits", "shapes")
@@ -106,28 +107,22 @@ def cvclassic() -> None:
 def _start(
     data: dict[str, Any], pipeline: list[str] | None, stack: dict[str, Any], threads: int | None, out: Path | None
 ) -> int:
-    from cvclassic import datasets
     from cvclassic.experiment.pipelines import builtin_pipelines, find_pipelines
     from cvclassic.experiment.runner import available_threads, prepare_run
+    from cvclassic.neural import TrainingStack
 
     chosen = find_pipelines(pipeline) if pipeline else [p for p in builtin_pipelines().values() if p.default]
-    names, note = data["dataset"], None
-    if not names:
-        names, note = datasets.default_names(data_dir=data["data_dir"], offline=data["offline"])
-    if data["preset"] is None:
-        data["preset"] = Preset.quick if set(names) <= set(EMBEDDED) else Preset.standard
     # Everything that a later --resume needs to load the same things again.
     options = data | {
-        "dataset": [_absolute(name) for name in names],
         "data_dir": None if data["data_dir"] is None else str(Path(data["data_dir"]).resolve()),
         "pipeline": [p.name if p.builtin else str(p.path) for p in chosen],
         "stack": {name: value for name, value in stack.items() if value is not None},
     }
-    notes = [] if note is None else [note]
-    for line in notes:
-        typer.echo(line, err=True)
+    TrainingStack(**options["stack"])  # a wrong option shows itself before data sets are read
+    options, loaded, note = _load_named_or_default(options)
+    if note:
+        typer.echo(note, err=True)
     training_stack = _training_stack(options)
-    loaded = _load_datasets(options)
     folder = out or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     prepare_run(
         folder,
@@ -137,7 +132,7 @@ def _start(
         seed=data["seed"],
         threads=threads or available_threads(),
         options=options,
-        notes=notes,
+        notes=[note] if note else [],
     )
     return _run_and_report(folder, loaded, chosen, training_stack)
 
@@ -170,6 +165,33 @@ def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any) -> int
     print_report(run, console if console.is_terminal else Console(width=140))
     typer.echo(f"\nWritten to {folder}: results.csv, results.json, report.md")
     return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
+
+
+def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], list, str | None]:
+    """The options with data sets and preset settled, the sets, and a line that says so where others stand in.
+
+    What the command line names can be had, or the run does not start. Without names the standard sets run, or where
+    they can't be had the embedded ones.
+    """
+    from cvclassic import datasets
+
+    if options["dataset"]:
+        settled = _settled(options, options["dataset"])
+        return settled, _load_datasets(settled), None
+    names, note = datasets.default_names(data_dir=options["data_dir"], offline=options["offline"])
+    try:
+        settled = _settled(options, names)
+        return settled, _load_datasets(settled), note
+    except DataError as error:
+        if set(names) <= set(EMBEDDED):
+            raise
+        settled = _settled(options, EMBEDDED)
+        return settled, _load_datasets(settled), f"{error} Running {' and '.join(EMBEDDED)} instead."
+
+
+def _settled(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    default = Preset.quick if set(names) <= set(EMBEDDED) else Preset.standard
+    return options | {"dataset": [_absolute(name) for name in names], "preset": options["preset"] or default}
 
 
 def _load_datasets(options: dict[str, Any]) -> list:

@@ -148,6 +148,16 @@ def test_without_data_the_embedded_sets_take_the_place_of_the_standard_ones_and_
     assert note in result.stderr
 
 
+def test_standard_sets_that_fail_to_load_are_replaced_too_unless_they_were_named(tmp_path, monkeypatch, pipeline_file):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    corrupt_mnist(tmp_path)
+    options = ["--pipeline", pipeline_file("nearest_mean"), "--data-dir", tmp_path, "--offline", "--train-size", "200"]
+    result = compare(*options, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert [row["dataset"] for row in rows(tmp_path / "run")] == ["digits", "shapes"]
+    assert_matches("mnist.npz.* Running digits and shapes instead", result.stderr)
+
+
 def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
     def predictions(name, seed):
         out = tmp_path / name

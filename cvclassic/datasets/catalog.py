@@ -105,8 +105,8 @@ def default_names(*, data_dir: str | Path | None = None, offline: bool = False) 
     why = "with --offline they are not downloaded" if offline else "they could not be downloaded"
     return chosen, (
         f"{' and '.join(missing)} not found in {shown(folder)} or Keras's cache, and {why}: running "
-        f"{' and '.join(chosen)} instead. Put the files into {shown(folder)} (its README says which), or name another "
-        "folder with --data-dir."
+        f"{' and '.join(chosen)} instead. Put the files into {shown(folder)} (data/README.md says which), or name "
+        "another folder with --data-dir."
     )
 
 

@@ -139,6 +139,8 @@ def run_jobs(
         if not pending:
             continue
         _check_unchanged(folder, dataset)
+        for left in (folder / dataset.name).glob(".*"):  # by a run that was killed
+            left.unlink()
         images = folder / dataset.name / ".images.npy"
         try:
             write_whole(images, lambda file, dataset=dataset: np.save(file, dataset.images))
