@@ -150,6 +150,29 @@ def test_threads_are_limited_in_the_worker(tmp_path, digits):
     assert run(tmp_path / "run", digits, [path]).results[0].status == "failed: RuntimeError: 1"
 
 
+def test_parts_are_prepared_with_two_images_before_fit(tmp_path, digits):
+    path = tmp_path / "slow_start.py"
+    path.write_text(
+        "from sklearn.base import BaseEstimator, TransformerMixin\n"
+        "from sklearn.dummy import DummyClassifier\n"
+        "from sklearn.pipeline import make_pipeline, make_union\n"
+        "family = 'classical'\n"
+        "class Flat(TransformerMixin, BaseEstimator):\n"
+        "    def prepare(self, X):\n"
+        "        self.shape_ = X.shape\n"
+        "    def fit(self, X, y=None):\n"
+        "        return self\n"
+        "    def transform(self, X):\n"
+        "        print('prepared with', self.shape_)\n"
+        "        return X.reshape(len(X), -1)\n"
+        "def build(task):\n    return make_pipeline(make_union(Flat()), DummyClassifier())\n"
+    )
+    result = run(tmp_path / "run", digits, [path]).results[0]
+    assert result.status == "ok"
+    [log] = (tmp_path / "run").rglob("worker.log")
+    assert "prepared with (2, 32, 32)" in log.read_text()
+
+
 def test_an_occupied_or_unwritable_folder_is_refused_and_left_as_it_was(tmp_path, digits, pipeline_file):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
