@@ -19,7 +19,7 @@ from cvclassic.images import check_images
 # Contrast normalization and whitening as in the papers, for pixels from 0 to 255.
 _CONTRAST_REGULARIZATION = 10.0
 _WHITENING_REGULARIZATION = 0.1
-_BYTES_PER_BLOCK = 128 << 20  # products of patches and atoms that are held at a time
+_BYTES_PER_BLOCK = 32 << 20  # products of patches and atoms that are held at a time
 
 
 class PatchDictionary(Extractor):
@@ -117,8 +117,7 @@ class PatchDictionary(Extractor):
             )
         out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
         encode = self._prepare(X.shape[1:], X.dtype)
-        patches_per_image = (X.shape[1] - self.patch_size + 1) * (X.shape[2] - self.patch_size + 1)
-        step = max(1, _BYTES_PER_BLOCK // (4 * self.n_atoms * patches_per_image))
+        step = self._images_per_block(X.shape[1:])
         # One block after another: BLAS spreads each over the cores.
         for start in range(0, len(X), step):
             encode(for_kernels(X[start : start + step]), out[start : start + step])
@@ -176,10 +175,16 @@ class PatchDictionary(Extractor):
         triangle = self.encoding == "triangle"
         n_pixels = self.atoms_.shape[1]
 
+        bias = self.mean_ @ self.whitening_
+        step = self._images_per_block(image_shape)
+        # Made once: fresh memory for each block would cost as much as the work on it.
+        buffers = [np.empty((step * len(places), size), np.float32) for size in (n_pixels, n_pixels, self.n_atoms)]
+
         def encode(images, out):
             n, m = len(images), len(places)
             images, pixels = with_channels(images), images.shape[1] * images.shape[2]
-            patches = np.empty((n, m, n_pixels), np.float32)
+            flat_patches, whitened, flat_products = (buffer[: n * m] for buffer in buffers)
+            patches, products = flat_patches.reshape(n, m, n_pixels), flat_products.reshape(n, m, -1)
             pooled = out.reshape(n, rows * columns, -1)
 
             def cut(block):
@@ -189,9 +194,10 @@ class PatchDictionary(Extractor):
                 normalized_patches(part, everywhere, scale, regularization, patches[block].reshape(-1, n_pixels))
 
             in_blocks(cut, n, pixels)
-            whitened = (patches.reshape(-1, n_pixels) - self.mean_) @ self.whitening_
+            np.matmul(flat_patches, self.whitening_, out=whitened)
+            whitened -= bias
             squares = np.einsum("ij,ij->i", whitened, whitened).reshape(n, m)
-            products = (whitened @ self.atoms_.T).reshape(n, m, -1)
+            np.matmul(whitened, self.atoms_.T, out=flat_products)
 
             def pool(block):
                 part = products[block].reshape(-1, products.shape[2])
@@ -204,6 +210,10 @@ class PatchDictionary(Extractor):
             in_blocks(pool, n, pixels)
 
         return encode
+
+    def _images_per_block(self, image_shape) -> int:
+        patches_per_image = (image_shape[0] - self.patch_size + 1) * (image_shape[1] - self.patch_size + 1)
+        return max(1, _BYTES_PER_BLOCK // (4 * self.n_atoms * patches_per_image))
 
     def _places(self, image_shape) -> tuple[np.ndarray, np.ndarray]:
         """Where the patches of an image lie, (m, 3) with the image left at 0, and the cell of each."""
@@ -228,11 +238,15 @@ def _zca(centered: np.ndarray) -> np.ndarray:
 def _kmeans(X: np.ndarray, centers: np.ndarray, n_iter: int, random) -> np.ndarray:
     """Lloyd's algorithm; a center that loses all its rows starts again at a random row."""
     step = max(1, _BYTES_PER_BLOCK // (4 * len(centers)))
+    nearness = np.empty((min(step, len(X)), len(centers)), np.float32)
+    nearest = np.empty(len(X), np.intp)
     for _ in range(n_iter):
         half_squares = (centers**2).sum(axis=1) / 2
-        nearest = np.concatenate(
-            [(X[i : i + step] @ centers.T - half_squares).argmax(axis=1) for i in range(0, len(X), step)]
-        )
+        for start in range(0, len(X), step):
+            rows = X[start : start + step]
+            block = np.matmul(rows, centers.T, out=nearness[: len(rows)])
+            block -= half_squares
+            np.argmax(block, axis=1, out=nearest[start : start + step])
         order = np.argsort(nearest, kind="stable")
         counts = np.bincount(nearest, minlength=len(centers))
         present = counts > 0
