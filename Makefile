@@ -1,9 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test install lint
+.PHONY: compare test install lint bench test-opencv5
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
@@ -21,4 +22,19 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/features.py $(ARGS)
+
+# A second environment with OpenCV 5's plain wheel, which has neither cv2.ml nor cv2.HOGDescriptor.
+VENV5 := .venv-opencv5
+test-opencv5: $(VENV5)/.installed
+	$(VENV5)/$(SCRIPTS)/python -m pytest tests/features tests/svm tests/test_images.py $(ARGS)
+
+$(VENV5)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV5)
+	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	$(VENV5)/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
+	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "opencv-python-headless>=5"
 	touch $@
