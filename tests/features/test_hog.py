@@ -96,7 +96,7 @@ def test_opencvs_numbers_where_opencv_has_no_hog(kind):
 
 
 @needs_opencvs_hog
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(2, 20), st.booleans(), st.booleans())  # with one bin, cv2 loses one of two votes
 def test_opencv_with_any_parameters(random, orientations, signed, gamma):
     X = random.draw(batches(dtypes=["uint8"]))
@@ -112,7 +112,7 @@ def test_opencv_with_any_parameters(random, orientations, signed, gamma):
     np.testing.assert_allclose(features, expected, rtol=0, atol=1e-4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 20), st.sampled_from(["L1", "L1-sqrt", "L2", "L2-Hys"]), st.booleans())
 def test_skimage_with_any_parameters(random, orientations, block_norm, gamma):
     # Square roots of 1, 2 and 3 make angles of exactly 60 degrees, where the last bit of an arctangent decides.

@@ -19,7 +19,7 @@ def labels_of_scikit_image(image, points, radius, method):
         return local_binary_pattern(image, points, radius, method).astype(int)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.integers(2, 12),
     st.sampled_from([1, 1.0, 1.5, 2, 2.7, 3]),
