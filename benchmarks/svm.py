@@ -37,7 +37,8 @@ def main():
     options.add_argument("--file", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.contender:
-        return measure(chosen.contender, chosen.file, chosen.rows[0])
+        measure(chosen.contender, chosen.file, chosen.rows[0])
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "features.npz")
         print(save_features(chosen.data, file))
@@ -137,7 +138,7 @@ CONTENDERS = {
     "LinearSVM": _ours("LinearSVM", C=C_LINEAR),
     "LinearSVM.fit_stream": _ours("LinearSVM", C=C_LINEAR),
     "LinearSVC": _theirs("sklearn.svm", "LinearSVC", C=C_LINEAR, dual=False, tol=1e-4),
-    "SGDClassifier": _theirs("sklearn.linear_model", "SGDClassifier", loss="squared_hinge", alpha=1e-5, random_state=0),
+    "SGDClassifier": _theirs("sklearn.linear_model", "SGDClassifier", loss="hinge", alpha=1e-4, random_state=0),
     "KernelSVM": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA),
     "KernelSVM nystroem": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA, backend="nystroem", random_state=0),
     "SVC": _theirs("sklearn.svm", "SVC", C=C_KERNEL, gamma=GAMMA, cache_size=1000),

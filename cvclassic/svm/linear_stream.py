@@ -29,19 +29,20 @@ class Stream:
         found = {}
         for X, y in self._pass():
             self.dtype = X.dtype
-            for label in np.unique(y):
-                rows = self.with_constant(X[y == label])
-                sums, gram, count = found.get(label.item(), (0.0, 0.0, 0))
-                found[label.item()] = (
-                    sums + rows.sum(axis=0, dtype=np.float64),
-                    gram + _gram(rows, np.arange(len(rows)), np.ones(len(rows), rows.dtype)),
-                    count + len(rows),
-                )
+            labels = np.unique(y)
+            parts = in_parallel(lambda one, X=X, y=y: self._of_class(X[y == one]), labels)
+            for label, new in zip(labels.tolist(), parts, strict=True):
+                found[label] = tuple(a + b for a, b in zip(found.get(label, (0.0, 0.0, 0)), new, strict=True))
         if len(found) < 2:
             raise InputError(f"LinearSVM needs two classes or more to tell apart; the batches hold {list(found)}.")
         self.classes = np.array(sorted(found))
         self.sums, self.grams, self.counts = (np.array([found[c][i] for c in self.classes.tolist()]) for i in range(3))
         self.n_features = self.sums.shape[1] - (self._constant is not None)
+
+    def _of_class(self, X):
+        rows = self.with_constant(X)
+        gram = _gram(rows, np.arange(len(rows)), np.ones(len(rows), rows.dtype))
+        return rows.sum(axis=0, dtype=np.float64), gram, len(rows)
 
     def coded(self):
         """A pass: batches of rows with the constant feature, (n, d), and the codes of their classes, (n,)."""
@@ -89,13 +90,13 @@ def solve_stream(stream, factors, C, tol, max_iter):
     # At w = 0 every row is inside the margin, so that the first pass has brought all that the first step needs.
     totals = np.einsum("kc,cij->kij", weights, stream.grams)
     gradients = -2 * C * (weights * signs) @ stream.sums
-    P = np.array([_newton_step(*each, C) for each in zip(totals, gradients, strict=True)])
+    P = _newton_steps(totals, gradients, C)
     slopes, shares, todo = np.einsum("kd,kd->k", gradients, P), np.zeros(len(W)), np.ones(len(W), bool)
     steps = 0
     while steps < max_iter and todo.any():
         steps += 1
         at = _Evaluation(stream, W, P, weights, signs, C, totals, shares > 0.5)
-        shares = at.shares
+        shares, next_steps = at.shares, _newton_steps(at.grams, at.gradients, C)
         for k in np.flatnonzero(todo):
             if P[k].any() and at.objectives[k] > objectives[k] + 1e-3 * slopes[k]:
                 best = at.shorter[k].argmin()
@@ -107,7 +108,7 @@ def solve_stream(stream, factors, C, tol, max_iter):
                 continue
             W[k] += P[k]
             objectives[k] = at.objectives[k]
-            P[k] = _newton_step(at.grams[k], at.gradients[k], C)
+            P[k] = next_steps[k]
             slopes[k] = at.gradients[k] @ P[k]
             todo[k] = -slopes[k] / 2 > tol * objectives[k] + floors[k]
             if not todo[k]:  # so short a step is taken unseen
@@ -165,6 +166,10 @@ def _gram(X, chosen, weight):
         return rows.T @ rows
 
     return sum_in_parallel(product, range(0, len(chosen), BLOCK_ROWS), (X.shape[1], X.shape[1]))
+
+
+def _newton_steps(grams, gradients, C):
+    return np.array(in_parallel(lambda k: _newton_step(grams[k], gradients[k], C), range(len(grams))))
 
 
 def _newton_step(gram, gradient, C):

@@ -98,7 +98,7 @@ def test_conjugate_gradients_reach_the_same_optimum(digits, options, monkeypatch
     ("options", "classes"),
     [
         ({}, 10),
-        ({"class_weight": "balanced", "C": 20.0}, 10),
+        ({"class_weight": "balanced", "C": 3.0}, 10),
         ({"class_weight": {1: 3.0}, "intercept_scaling": 2.0}, 2),
     ],
     ids=str,
@@ -110,8 +110,8 @@ def test_streamed_batches_reach_the_same_optimum(digits, options, classes, dtype
 
     def batches():
         passes.append(1)
-        for start in range(0, len(X), 130):
-            yield X[start : start + 130], y[start : start + 130]
+        for start in range(0, len(X), 250):
+            yield X[start : start + 250], y[start : start + 250]
 
     whole = LinearSVM(**options, tol=1e-9).fit(X, y)
     streamed = LinearSVM(**options, tol=1e-9).fit_stream(batches)
