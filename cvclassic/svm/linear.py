@@ -8,10 +8,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from cvclassic.errors import InputError
+from cvclassic.svm.linear_stream import Stream, solve_stream
 from cvclassic.svm.threads import in_parallel, sum_in_parallel
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
 
 BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
+DIRECT_FEATURES = 8000  # up to here a Newton step is solved from the Gram matrix, beyond by conjugate gradients
+CONJUGATE_STEPS = 200
 SLOW_STEPS = 12  # Newton's method needs fewer on well-scaled data; beyond them rounding is the likely cause
 
 
@@ -28,8 +31,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
     The method is Newton's with a line search (Keerthi and DeCoste, "A modified finite Newton method for fast
     solution of large scale linear SVMs", JMLR 6, 2005), each step solved directly from the Gram matrix of the rows
-    inside the margin. Classes start from one shared Gram matrix, and each step only adds the rows that entered the
-    margin and subtracts those that left it.
+    inside the margin; beyond 8,000 features by conjugate gradients. Classes start from one shared Gram matrix, and
+    each step only adds the rows that entered the margin and subtracts those that left it.
 
     Parameters
     ----------
@@ -45,6 +48,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         A class is done when the next Newton step can lower its objective by no more than this fraction of it.
     max_iter : int
         Most Newton steps; 10 to 20 are usual. A `ConvergenceWarning` says when they didn't suffice.
+    warm_start : bool
+        Start from the weights of the last `fit`, if its classes and features were the same: for a path of `C`, smallest
+        first, with `set_params(C=...).fit(X, y)`.
 
     Attributes
     ----------
@@ -64,6 +70,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         intercept_scaling: float = 1.0,
         tol: float = 1e-6,
         max_iter: int = 100,
+        warm_start: bool = False,
     ):
         self.C = C
         self.class_weight = class_weight
@@ -71,6 +78,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         self.intercept_scaling = intercept_scaling
         self.tol = tol
         self.max_iter = max_iter
+        self.warm_start = warm_start
 
     def fit(self, X, y, sample_weight=None) -> "LinearSVM":
         """Learn from `X` (n, d), dense, float32 or float64 (the arithmetic follows its dtype), and labels `y` (n,).
@@ -81,22 +89,63 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             For sparse input, NaN, fewer than two classes, or a parameter out of range.
         """
         check_positive(C=self.C, intercept_scaling=self.intercept_scaling, tol=self.tol, max_iter=self.max_iter)
+        previous = (self.classes_, self.coef_, self.intercept_) if hasattr(self, "coef_") else None
         X, self.classes_, codes = check_training_data(self, X, y)
         weight = None if sample_weight is None else _check_weight(sample_weight, X)
-        factors = class_weights(self.class_weight, self.classes_, codes, weight)
+        factors = class_weights(self.class_weight, self.classes_, np.bincount(codes, weights=weight))
         rows = _Rows(X, float(self.intercept_scaling) if self.fit_intercept else None)
         problems = _one_vs_rest(codes, factors, weight, X.dtype)
-        W, self.n_iter_, converged = _solve(rows, problems, float(self.C), self.tol, self.max_iter)
+        W = self._start(len(problems), X.shape[1], previous)
+        self.n_iter_, converged = _solve(rows, problems, W, float(self.C), self.tol, self.max_iter)
+        self._take(W, converged)
+        return self
+
+    def fit_stream(self, batches) -> "LinearSVM":
+        """Learn from data that don't fit in memory: the optimum of `fit`, in a dozen passes or so over the batches.
+
+        Memory: one batch, and for each class two or three (n_features, n_features) float64 matrices.
+
+        Parameters
+        ----------
+        batches : callable
+            Called without arguments at the start of each pass; returns an iterable of `(X, y)`, each as for `fit`,
+            the same data in every pass. A batch need not hold all classes. Ten thousand rows or more are a good size.
+
+        Raises
+        ------
+        InputError
+            As `fit` does; and if a pass brings other rows than the first, or n_features is above 8,000.
+        """
+        check_positive(C=self.C, intercept_scaling=self.intercept_scaling, tol=self.tol, max_iter=self.max_iter)
+        stream = Stream(self, batches)
+        self.classes_ = stream.classes
+        self.n_features_in_ = stream.n_features
+        factors = class_weights(self.class_weight, self.classes_, stream.counts)
+        W, self.n_iter_, converged = solve_stream(stream, factors, float(self.C), self.tol, self.max_iter)
+        self._take(W, converged)
+        return self
+
+    def _start(self, n_problems, n_features, previous):
+        """The weights to start from, (k, d): zeros, or with `warm_start` those of the last fit where they still fit."""
+        W = np.zeros((n_problems, n_features + bool(self.fit_intercept)))
+        if self.warm_start and previous is not None:
+            classes, coef, intercept = previous
+            if np.array_equal(classes, self.classes_) and coef.shape == (n_problems, n_features):
+                W[:, :n_features] = coef
+                if self.fit_intercept:
+                    W[:, -1] = intercept / self.intercept_scaling
+        return W
+
+    def _take(self, W, converged):
         if not converged:
             warnings.warn(
                 f"LinearSVM stopped after max_iter={self.max_iter} Newton steps above tol={self.tol:g}; scale the "
                 "features, lower C, or raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        self.coef_ = np.ascontiguousarray(W[:, : X.shape[1]])
+        self.coef_ = np.ascontiguousarray(W[:, : self.n_features_in_])
         self.intercept_ = W[:, -1] * self.intercept_scaling if self.fit_intercept else np.zeros(len(W))
-        return self
 
     def decision_function(self, X) -> np.ndarray:
         """Signed scores: (n, n_classes), or (n,) for two classes, where positive means `classes_[1]`."""
@@ -211,46 +260,77 @@ def _one_vs_rest(codes, factors, weight, dtype):
     return problems
 
 
-def _solve(rows, problems, C, tol, max_iter):
-    """Newton's method for all problems side by side; returns weights (k, d) float64, steps taken, converged."""
-    W = np.zeros((len(problems), rows.d))
-    margins = np.zeros((len(problems), rows.n), rows.X.dtype)
-    _start_grams(rows, problems)
+def _solve(rows, problems, W, C, tol, max_iter):
+    """Newton's method for all problems side by side, changing `W` (k, d) in place; returns steps taken, converged."""
+    direct = rows.d <= DIRECT_FEATURES
+    margins = rows.scores(W)
+    for problem, margin in zip(problems, margins, strict=True):
+        margin *= problem.sign
+    if direct:
+        _start_grams(rows, problems)
     todo = np.arange(len(problems))
     for step in range(1, max_iter + 1):
-        gradients = _gradients(rows, [problems[k] for k in todo], W[todo], margins[todo], C)
-
-        def direction(row, k, step=step, gradients=gradients):
-            if step > 1:
-                problems[k].update_gram(rows, margins[k] < 1)
-            if step == SLOW_STEPS and rows.X.dtype != np.float64:
-                problems[k].use_float64(rows)
-            return problems[k].newton_step(rows, gradients[row], C)
-
-        P = np.array(in_parallel(lambda pair: direction(*pair), list(enumerate(todo))))
+        chosen = [problems[k] for k in todo]
+        gradients = _gradients(rows, chosen, W[todo], margins[todo], C)
+        if direct:
+            P = _newton_steps(rows, chosen, margins[todo], gradients, C, step == SLOW_STEPS)
+        else:
+            P = _conjugate_gradient_steps(rows, chosen, margins[todo], gradients, C)
         new = rows.scores(W[todo] + P)
-
-        def move(row, k, gradients=gradients, P=P, new=new):
-            return _move(problems[k], W[k], margins[k], P[row], new[row], gradients[row], C, tol)
-
-        done = in_parallel(lambda pair: move(*pair), list(enumerate(todo)))
-        todo = todo[~np.array(done)]
+        arguments = zip(chosen, W[todo], margins[todo], P, new, gradients, strict=True)
+        moved = in_parallel(lambda each: _moved(*each, C, tol), arguments)
+        for k, (w, margin, _) in zip(todo, moved, strict=True):
+            W[k], margins[k] = w, margin
+        todo = np.array([k for k, (_, _, done) in zip(todo, moved, strict=True) if not done], np.intp)
         if not len(todo):
             break
-    return W, step, not len(todo)
+    return step, not len(todo)
 
 
-def _move(problem, w, margins, p, new, gradient, C, tol):
-    """Step from `w` along `p`, changing `w` and `margins` in place; returns whether `w` was good enough already."""
+def _newton_steps(rows, problems, margins, gradients, C, slow):
+    def step(each):
+        problem, margin, gradient = each
+        problem.update_gram(rows, margin < 1)
+        if slow and rows.X.dtype != np.float64:
+            problem.use_float64(rows)
+        return problem.newton_step(rows, gradient, C)
+
+    return np.array(in_parallel(step, zip(problems, margins, gradients, strict=True)))
+
+
+def _conjugate_gradient_steps(rows, problems, margins, gradients, C):
+    """Newton steps by conjugate gradients, where a (d, d) matrix would be too large; all classes share each pass."""
+    factors = 2 * C * (margins < 1)
+    for factor, problem in zip(factors, problems, strict=True):
+        if problem.weight is not None:
+            factor *= problem.weight
+    P, residual = np.zeros_like(gradients), -gradients
+    D, square = residual.copy(), np.square(residual).sum(axis=1)
+    goal = 1e-4 * square  # residual at a hundredth of the gradient: enough for Newton's fast last steps
+    for _ in range(CONJUGATE_STEPS):
+        k = np.flatnonzero(square > goal)
+        if not len(k):
+            break
+        curved = D[k] + rows.weighted_sum(rows.scores(D[k]) * factors[k].astype(rows.X.dtype))
+        length = (square[k] / np.einsum("kd,kd->k", D[k], curved))[:, None]
+        P[k] += length * D[k]
+        residual[k] -= length * curved
+        new = np.square(residual[k]).sum(axis=1)
+        D[k] = residual[k] + (new / square[k])[:, None] * D[k]
+        square[k] = new
+    return P
+
+
+def _moved(problem, w, margins, p, new, gradient, C, tol):
+    """Step from `w` along `p`: weights and margins there, and whether `w` was good enough already."""
     objective = _objective(w, margins, problem.weight, C)
     # What a step can gain is known no better than to the rounding of the objective at w = 0.
     start = C * (len(margins) if problem.weight is None else problem.weight.sum(dtype=np.float64))
     done = -gradient @ p / 2 <= tol * objective + np.finfo(margins.dtype).eps * start
     new *= problem.sign
     length = _line_search(w, p, margins, new, gradient, problem.weight, C)
-    w += length * p
-    margins += length * (new - margins)
-    return done or length == 0
+    margins = new if length == 1 else margins + margins.dtype.type(length) * (new - margins)
+    return w + length * p, margins, done or length == 0
 
 
 def _start_grams(rows, problems):

@@ -129,7 +129,7 @@ class OpenCVSVM(ClassifierMixin, BaseEstimator):
         self.degree_, self.coef0_ = float(self.degree), float(self.coef0)
         if self.auto:
             self._choose(X, codes)
-        factors = class_weights(self.class_weight, self.classes_, codes)
+        factors = class_weights(self.class_weight, self.classes_, np.bincount(codes))
         pairs = list(combinations(range(len(self.classes_)), 2))
         models = in_parallel(lambda pair: self._fit_pair(X, codes, pair, factors), pairs)
         self._gather(X, models)

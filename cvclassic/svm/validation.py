@@ -55,13 +55,15 @@ def check_choice(name: str, value, choices) -> None:
         raise InputError(f"{name}={value!r} is unknown; use one of {', '.join(choices)}.")
 
 
-def class_weights(class_weight, classes, codes, sample_weight=None) -> np.ndarray:
-    """The factor on `C` of each class, float64 (n_classes,), with scikit-learn's meaning of `class_weight`."""
+def class_weights(class_weight, classes, counts) -> np.ndarray:
+    """The factor on `C` of each class, float64 (n_classes,), with scikit-learn's meaning of `class_weight`.
+
+    `counts` holds the rows of each class, or the sum of their weights.
+    """
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, str):
         check_choice("class_weight", class_weight, ["balanced"])
-        counts = np.bincount(codes, weights=sample_weight, minlength=len(classes))
         return counts.sum() / (len(classes) * counts)
     unknown = set(class_weight) - set(classes.tolist())
     if unknown:

@@ -6,13 +6,14 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from cvclassic.errors import InputError
 from cvclassic.svm import LinearSVM
 
 
 @pytest.fixture(scope="module")
 def digits():
     X, y = load_digits(return_X_y=True)
-    return X / 16, y
+    return X[:600] / 16, y[:600]
 
 
 def objective(model, X, y, C, factors=None):
@@ -37,7 +38,7 @@ def test_objective_is_no_worse_than_linear_svc(digits, C, dtype):
 def test_weights_are_those_of_linear_svc(digits):
     X, y = digits
     for options in ({}, {"fit_intercept": False}, {"intercept_scaling": 3.0}, {"class_weight": "balanced"}):
-        for rows in (np.arange(len(y)) < 500, y < 2):  # ten classes, two classes
+        for rows in (y < 10, y < 2):  # ten classes, two classes
             ours = LinearSVM(C=0.5, tol=1e-10, **options).fit(X[rows], y[rows])
             theirs = LinearSVC(C=0.5, dual=False, tol=1e-7, max_iter=100_000, **options).fit(X[rows], y[rows])
             np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=2e-5)
@@ -70,3 +71,65 @@ def test_more_features_than_rows_and_rough_scales():
 def test_too_few_steps_are_announced(digits):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
         LinearSVM(max_iter=1).fit(*digits)
+
+
+def test_warm_start_reaches_the_same_optimum_sooner(digits):
+    X, y = digits
+    warm = LinearSVM(warm_start=True, tol=1e-10)
+    for C in (0.1, 0.3, 1.0):
+        cold = LinearSVM(C=C, tol=1e-10).fit(X, y)
+        warm.set_params(C=C).fit(X, y)
+        np.testing.assert_allclose(warm.coef_, cold.coef_, atol=1e-5)
+    assert warm.set_params(C=1.01).fit(X, y).n_iter_ < LinearSVM(C=1.01, tol=1e-10).fit(X, y).n_iter_
+    assert warm.fit(X[:, :30], y).coef_.shape == (10, 30)  # other data: a fresh start
+
+
+@pytest.mark.parametrize("options", [{}, {"class_weight": {3: 5.0}, "fit_intercept": False}], ids=str)
+def test_conjugate_gradients_reach_the_same_optimum(digits, options, monkeypatch):
+    X, y = digits
+    weight = np.linspace(0, 2, len(y))
+    direct = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
+    monkeypatch.setattr("cvclassic.svm.linear.DIRECT_FEATURES", 10)
+    iterative = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(iterative.coef_, direct.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "classes"),
+    [
+        ({}, 10),
+        ({"class_weight": "balanced", "C": 3.0}, 10),
+        ({"class_weight": {1: 3.0}, "intercept_scaling": 2.0}, 2),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_streamed_batches_reach_the_same_optimum(digits, options, classes, dtype):
+    X, y = digits[0][digits[1] < classes].astype(dtype), digits[1][digits[1] < classes]
+    passes = []
+
+    def batches():
+        passes.append(1)
+        for start in range(0, len(X), 250):
+            yield X[start : start + 250], y[start : start + 250]
+
+    whole = LinearSVM(**options, tol=1e-9).fit(X, y)
+    streamed = LinearSVM(**options, tol=1e-9).fit_stream(batches)
+    np.testing.assert_allclose(streamed.coef_, whole.coef_, atol=1e-5 if dtype == np.float64 else 5e-3)
+    np.testing.assert_array_equal(streamed.predict(X), whole.predict(X))
+    assert len(passes) < 30
+
+
+def test_streams_that_change_are_refused(digits):
+    X, y = digits
+    with pytest.raises(InputError, match="pass a function that starts a new pass"):
+        LinearSVM().fit_stream([(X, y)])
+    once = iter([(X, y)])
+    with pytest.raises(InputError, match="brought 0 rows, the first one 600"):
+        LinearSVM().fit_stream(lambda: once)
+    with pytest.raises(InputError, match="two classes or more"):
+        LinearSVM().fit_stream(lambda: [(X[y == 1], y[y == 1])])
+    with pytest.raises(InputError, match="NaN"):
+        LinearSVM().fit_stream(lambda: [(X * np.nan, y)])
+    with pytest.raises(InputError, match="all the same; found 63"):
+        LinearSVM().fit_stream(lambda: [(X, y), (X[:, 1:], y)])

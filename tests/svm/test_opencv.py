@@ -76,6 +76,27 @@ def test_stopping_at_the_cap_is_announced(digits, kernel):
         OpenCVSVM(kernel=kernel, max_count=20, **SETTINGS).fit(X[:600], y[:600])
 
 
+def test_opencv_s_own_cap_costs_accuracy_in_silence_and_ours_does_not():
+    X, y = overlapping(2000)
+    capped = cv2.ml.SVM_create()  # as it comes: 1,000 iterations
+    capped.setKernel(cv2.ml.SVM_LINEAR)
+    capped.setC(1)
+    capped.train(X[:1000], cv2.ml.ROW_SAMPLE, y[:1000])
+    ours = OpenCVSVM(kernel="linear", C=1).fit(X[:1000], y[:1000])
+    lost = ours.score(X[1000:], y[1000:]) - (capped.predict(X[1000:])[1].ravel() == y[1000:]).mean()
+    assert lost > 0.05
+    with pytest.warns(ConvergenceWarning, match="stopped at max_count=1000:"):
+        OpenCVSVM(kernel="linear", C=1, max_count=1000).fit(X[:1000], y[:1000])
+
+
+def overlapping(n):
+    """Two Gaussian clouds, 20 features of very different scale, that no plane separates."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n).astype(np.int32)
+    X = rng.normal(size=(n, 20)) + 0.3 * y[:, None]
+    return (X * np.linspace(0.1, 2, 20)).astype(np.float32), y
+
+
 @pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
 def test_no_warning_where_cv2_stopped_by_itself(digits, C):
     X, y = digits

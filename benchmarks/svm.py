@@ -1,0 +1,191 @@
+"""Time the SVMs against their peers on the same features, in one run: python benchmarks/svm.py [--data FOLDER].
+
+Features are HOG vectors (324 numbers) of CIFAR-10 where `cifar-10-batches-py/` lies in the folder, and otherwise
+random vectors of that shape, said in the first line. Each contender is fitted in a process of its own, so that its
+peak memory is its own. Lines: rows, contender, seconds to fit, seconds to predict the test rows, objective (of the
+squared-hinge primal, linear ones only), test accuracy, peak memory.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+LINEAR = ["LinearSVM", "LinearSVM.fit_stream", "LinearSVC", "SGDClassifier"]
+KERNEL = ["KernelSVM", "KernelSVM nystroem", "SVC", "OpenCVSVM", "cv2.ml.SVM"]
+C_LINEAR, C_KERNEL, GAMMA = 1.0, 3.0, 1.5
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--data", type=Path, default=Path("data"))
+    options.add_argument("--rows", type=int, nargs="+", default=[5_000, 10_000, 50_000])
+    options.add_argument(
+        "--kernel-rows", type=int, nargs="+", default=[5_000, 10_000], help="slow ones: 50000 takes an hour"
+    )
+    options.add_argument("--million", action="store_true", help="LinearSVM on 1,000,000 synthetic rows, too")
+    options.add_argument("--contender", help=argparse.SUPPRESS)
+    options.add_argument("--file", help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    if chosen.contender:
+        measure(chosen.contender, chosen.file, chosen.rows[0])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "features.npz")
+        print(save_features(chosen.data, file))
+        print(f"{'rows':>9} {'contender':22} {'fit s':>8} {'predict s':>9} {'objective':>12} {'accuracy':>8} {'MB':>7}")
+        for contenders, sizes in ((LINEAR, chosen.rows), (KERNEL, chosen.kernel_rows)):
+            for rows in sizes:
+                for contender in contenders:
+                    report(contender, file, rows)
+        if chosen.million:
+            for contender in LINEAR[:2]:
+                report(contender, "synthetic", 1_000_000)
+
+
+def report(contender, file, rows):
+    command = [sys.executable, __file__, "--contender", contender, "--file", file, "--rows", str(rows)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{rows:9} {contender:22} failed: {done.stderr.strip().splitlines()[-1]}", flush=True)
+        return
+    r = json.loads(done.stdout)
+    objective = f"{r['objective']:12.1f}" if r["objective"] is not None else " " * 12
+    print(
+        f"{rows:9} {contender:22} {r['fit']:8.2f} {r['predict']:9.2f} {objective} {r['accuracy']:8.4f} {r['mb']:7.0f}",
+        flush=True,
+    )
+
+
+def measure(contender, file, rows):
+    X, y, X_test, y_test = synthetic(rows) if file == "synthetic" else features(file, rows)
+    model = CONTENDERS[contender]()
+    fit = getattr(model, "fit_stream", None) if contender.endswith("fit_stream") else model.fit
+    size = 20_000
+    arguments = (
+        [lambda: ((X[i : i + size], y[i : i + size]) for i in range(0, len(X), size))]
+        if contender.endswith("fit_stream")
+        else [X, y]
+    )
+    start = time.perf_counter()
+    fit(*arguments)
+    fitted = time.perf_counter()
+    accuracy = float(np.mean(model.predict(X_test) == y_test))
+    predicted = time.perf_counter()
+    unit = 1 if sys.platform == "darwin" else 1024
+    result = {
+        "fit": fitted - start,
+        "predict": predicted - fitted,
+        "accuracy": accuracy,
+        "objective": objective(model, X, y) if contender in LINEAR[:3] else None,
+        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+    }
+    print(json.dumps(result))
+
+
+def objective(model, X, y):
+    """The primal that LinearSVM and LinearSVC share, summed over the classes, in float64."""
+    loss = 0.0
+    for start in range(0, len(X), 50_000):
+        block = slice(start, start + 50_000)
+        sign = np.where(y[block][:, None] == model.classes_, 1, -1)
+        margin = sign * (X[block].astype(np.float64) @ model.coef_.T + model.intercept_)
+        loss += np.square(np.maximum(1 - margin, 0)).sum()
+    return 0.5 * (np.square(model.coef_).sum() + np.square(model.intercept_).sum()) + C_LINEAR * loss
+
+
+class Cv2SVM:
+    """cv2.ml.SVM as it comes, with a cap that doesn't stop it early."""
+
+    def fit(self, X, y):
+        self.model = cv2.ml.SVM_create()
+        self.model.setKernel(cv2.ml.SVM_RBF)
+        self.model.setC(C_KERNEL)
+        self.model.setGamma(GAMMA)
+        self.model.setTermCriteria((cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10_000_000, 1e-3))
+        self.model.train(X, cv2.ml.ROW_SAMPLE, y.astype(np.int32))
+
+    def predict(self, X):
+        return self.model.predict(X)[1].ravel()
+
+
+def _ours(name, **options):
+    def make():
+        import cvclassic.svm
+
+        return getattr(cvclassic.svm, name)(**options)
+
+    return make
+
+
+def _theirs(module, name, **options):
+    def make():
+        return getattr(__import__(module, fromlist=[name]), name)(**options)
+
+    return make
+
+
+CONTENDERS = {
+    "LinearSVM": _ours("LinearSVM", C=C_LINEAR),
+    "LinearSVM.fit_stream": _ours("LinearSVM", C=C_LINEAR),
+    "LinearSVC": _theirs("sklearn.svm", "LinearSVC", C=C_LINEAR, dual=False, tol=1e-4),
+    "SGDClassifier": _theirs("sklearn.linear_model", "SGDClassifier", loss="hinge", alpha=1e-4, random_state=0),
+    "KernelSVM": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA),
+    "KernelSVM nystroem": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA, backend="nystroem", random_state=0),
+    "SVC": _theirs("sklearn.svm", "SVC", C=C_KERNEL, gamma=GAMMA, cache_size=1000),
+    "OpenCVSVM": _ours("OpenCVSVM", C=C_KERNEL, gamma=GAMMA),
+    "cv2.ml.SVM": Cv2SVM,
+}
+
+
+def save_features(folder, file):
+    batches = folder / "cifar-10-batches-py"
+    if not batches.is_dir():
+        X, y, X_test, y_test = synthetic(50_000)
+        np.savez(file, X=X, y=y, X_test=X_test, y_test=y_test)
+        return f"Features: random, (50000, 324); no CIFAR-10 in {folder}."
+    parts = [_hog_of(batches / f"data_batch_{i}") for i in range(1, 6)]
+    X_test, y_test = _hog_of(batches / "test_batch")
+    X, y = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.random.default_rng(0).permutation(len(X))
+    np.savez(file, X=X[order], y=y[order], X_test=X_test, y_test=y_test)
+    return f"Features: HOG of CIFAR-10 in gray, {X.shape}; {os.cpu_count()} cores."
+
+
+def _hog_of(path):
+    with open(path, "rb") as stream:
+        batch = pickle.load(stream, encoding="bytes")  # a benchmark for one's own files: no place for unknown pickles
+    images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    hog = cv2.HOGDescriptor((32, 32), (16, 16), (8, 8), (8, 8), 9, 1, -1.0, 0, 0.2, False, 64, False)
+    gray = [cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in images]
+    return np.stack([hog.compute(image).ravel() for image in gray]), np.array(batch[b"labels"])
+
+
+def features(file, rows):
+    with np.load(file) as data:
+        return data["X"][:rows], data["y"][:rows], data["X_test"], data["y_test"]
+
+
+def synthetic(rows):
+    """Ten classes whose means differ a little in each of 324 uniform features."""
+    rng = np.random.default_rng(0)
+    centers = 0.12 * rng.standard_normal((10, 324), dtype=np.float32)
+    y = rng.integers(0, 10, rows + 10_000)
+    X = np.empty((len(y), 324), np.float32)
+    for start in range(0, len(y), 50_000):
+        block = slice(start, start + 50_000)
+        X[block] = rng.random((len(y[block]), 324), dtype=np.float32) + centers[y[block]]
+    return X[:rows], y[:rows], X[rows:], y[rows:]
+
+
+if __name__ == "__main__":
+    main()
