@@ -25,7 +25,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/features.py $(ARGS)
+	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/svm.py
 
 # A second environment with OpenCV 5's plain wheel, which has neither cv2.ml nor cv2.HOGDescriptor.
 VENV5 := .venv-opencv5

@@ -22,7 +22,7 @@ class Preset(StrEnum):
 
 
 # Training images at most (None: all), and epochs of the neural pipelines.
-PRESETS = {Preset.quick: (5000, 8), Preset.standard: (None, 6), Preset.full: (None, 40)}
+PRESETS = {Preset.quick: (5000, 5), Preset.standard: (None, 6), Preset.full: (None, 40)}
 
 
 def compare(

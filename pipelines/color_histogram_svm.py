@@ -14,4 +14,4 @@ def fits(task):
 
 def build(task):
     histogram = ColorHistogram(color_space="hsv", bins=8, joint=True, grid=1, normalization="sqrt")
-    return make_pipeline(histogram, KernelSVM(kernel="rbf", C=10, gamma="scale"))
+    return make_pipeline(histogram, KernelSVM(kernel="rbf", C=4, gamma="scale"))

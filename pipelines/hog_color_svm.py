@@ -24,4 +24,4 @@ def build(task):
     )
     # 200 components of larger images; small images and small sets have fewer.
     pca = PCA(min(200, 8 * side, task.n_train), svd_solver="randomized", random_state=task.seed)
-    return make_pipeline(features, pca, KernelSVM(kernel="rbf", C=5, gamma=1.4))
+    return make_pipeline(features, pca, KernelSVM(kernel="rbf", C=10, gamma=2.2))

@@ -16,24 +16,21 @@ if TYPE_CHECKING:
 
 
 def mlp(input_shape: tuple[int, ...], n_classes: int) -> keras.Model:
-    """Two hidden layers of 512 and 256 rectified units, each with dropout.
+    """Two hidden layers of 512 and 256 rectified units, each with batch normalization and dropout.
 
-    Six epochs of the default `TrainingStack` on the training images of MNIST: 98.4 % of the test images.
+    The normalization lets it learn at the convolutional network's rate: without it the shared stack's 0.003 left
+    CIFAR-10 at 31 %.
     """
     keras = prepare_backend()
     layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.Flatten(),
-            layers.Dense(512, activation="relu", kernel_initializer="he_normal"),
-            layers.Dropout(0.3),
-            layers.Dense(256, activation="relu", kernel_initializer="he_normal"),
-            layers.Dropout(0.3),
-            layers.Dense(n_classes),
-        ],
-        name="mlp",
-    )
+    model = keras.Sequential([keras.Input(input_shape), layers.Flatten()], name="mlp")
+    for units in (512, 256):
+        model.add(layers.Dense(units, use_bias=False, kernel_initializer="he_normal"))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.Dropout(0.3))
+    model.add(layers.Dense(n_classes))
+    return model
 
 
 def cnn(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
