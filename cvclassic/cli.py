@@ -22,7 +22,7 @@ class Preset(StrEnum):
 
 
 # Training images at most (None: all), and epochs of the neural pipelines.
-PRESETS = {Preset.quick: (5000, 5), Preset.standard: (None, 6), Preset.full: (None, 40)}
+PRESETS = {Preset.quick: (5000, 4), Preset.standard: (None, 6), Preset.full: (None, 40)}
 
 
 def compare(
@@ -107,6 +107,7 @@ def cvclassic() -> None:
 def _start(
     data: dict[str, Any], pipeline: list[str] | None, stack: dict[str, Any], threads: int | None, out: Path | None
 ) -> int:
+    from cvclassic.datasets.storage import find_data_dir
     from cvclassic.experiment.pipelines import builtin_pipelines, find_pipelines
     from cvclassic.experiment.runner import available_threads, prepare_run
     from cvclassic.neural import TrainingStack
@@ -114,7 +115,7 @@ def _start(
     chosen = find_pipelines(pipeline) if pipeline else [p for p in builtin_pipelines().values() if p.default]
     # Everything that a later --resume needs to load the same things again.
     options = data | {
-        "data_dir": None if data["data_dir"] is None else str(Path(data["data_dir"]).resolve()),
+        "data_dir": str(find_data_dir(data["data_dir"]).resolve()),
         "pipeline": [p.name if p.builtin else str(p.path) for p in chosen],
         "stack": {name: value for name, value in stack.items() if value is not None},
     }
