@@ -66,7 +66,7 @@ def test_mlp_learns_digits(digits, fitted):
     assert fitted.score(X_test, y_test) > 0.93
     assert fitted.input_shape_ == (8, 8, 1)
     assert fitted.n_features_in_ == 64
-    assert fitted.n_parameters_ == 64 * 512 + 512 + 512 * 256 + 256 + 256 * 10 + 10
+    assert fitted.n_parameters_ == 64 * 512 + 2 * 512 + 512 * 256 + 2 * 256 + 256 * 10 + 10
     assert set(fitted.history_) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
     assert all(len(values) == FAST.epochs for values in fitted.history_.values())
     assert fitted.history_["learning_rate"][0] == pytest.approx(FAST.initial_learning_rate())
