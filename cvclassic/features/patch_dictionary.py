@@ -106,6 +106,9 @@ class PatchDictionary(Extractor):
         self.image_shape_ = X.shape[1:]
         return self
 
+    def prepare(self, X) -> None:
+        """Nothing: without a dictionary there is nothing to transform, and two images are too few to learn one."""
+
     def transform(self, X) -> np.ndarray:
         """Encode every image; see `Extractor.transform`."""
         check_is_fitted(self)

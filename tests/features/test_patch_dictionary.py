@@ -109,3 +109,7 @@ def test_bad_parameters(parameters, message):
         clone(SMALL).set_params(**parameters).fit(COLOR)
     with pytest.raises(InputError, match="fitted on images of shape"):
         clone(SMALL).fit(COLOR).transform(COLOR[:, :10])
+
+
+def test_preparing_before_fit_is_no_error(rng):
+    PatchDictionary(n_atoms=4).prepare(rng.integers(0, 256, (2, 16, 16), dtype=np.uint8))
