@@ -3,14 +3,11 @@
 import contextlib
 import hashlib
 import os
-import pickle
 import platform
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +18,7 @@ import numpy as np
 
 from cvclassic.datasets import Dataset
 from cvclassic.errors import InputError
+from cvclassic.experiment.launcher import Launcher
 from cvclassic.experiment.pipelines import PipelineFile, Task
 from cvclassic.experiment.result import (
     SCHEMA_VERSION,
@@ -50,16 +48,6 @@ LIBRARIES = (
     "tensorflow",
     "torch",
     "jax",
-)
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
 )
 POLL_SECONDS = 0.05
 
@@ -134,21 +122,21 @@ def run_jobs(
     """
     config = read_config(folder)
     by_name = {p.name: p for p in pipelines}
+    pending = pending_jobs(folder)
+    names = {job["dataset"] for job in pending}
     for dataset in datasets:
-        pending = [job for job in pending_jobs(folder) if job["dataset"] == dataset.name]
-        if not pending:
-            continue
-        _check_unchanged(folder, dataset)
-        for left in (folder / dataset.name).glob(".*"):  # by a run that was killed
-            left.unlink()
-        images = folder / dataset.name / ".images.npy"
-        try:
-            write_whole(images, lambda file, dataset=dataset: np.save(file, dataset.images))
-            for job in pending:
-                order = _order(folder, job, dataset, by_name[job["pipeline"]], images, stack, config)
-                _run_job(folder, job, order, progress)
-        finally:
-            images.unlink(missing_ok=True)
+        if dataset.name in names:
+            _check_unchanged(folder, dataset)
+    with contextlib.ExitStack() as at_the_end:
+        launchers = _launchers(pending, by_name, config["threads"], at_the_end)
+        for dataset in datasets:
+            jobs = [job for job in pending if job["dataset"] == dataset.name]
+            if jobs:
+                with _images_file(folder, dataset) as images:
+                    for job in jobs:
+                        pipeline = by_name[job["pipeline"]]
+                        order = _order(folder, job, dataset, pipeline, images, stack, config)
+                        _run_job(folder, job, order, launchers[pipeline.family], progress)
 
 
 def pending_jobs(folder: Path) -> list[dict[str, Any]]:
@@ -287,55 +275,50 @@ def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
     )
 
 
-def _run_job(folder: Path, job: dict[str, Any], order: Order, progress: Progress) -> None:
+@contextlib.contextmanager
+def _images_file(folder: Path, dataset: Dataset) -> Iterator[Path]:
+    """All images of `dataset` in a hidden file, for the workers to map."""
+    for left in (folder / dataset.name).glob(".*"):  # by a run that was killed
+        left.unlink()
+    images = folder / dataset.name / ".images.npy"
+    try:
+        write_whole(images, lambda file: np.save(file, dataset.images))
+        yield images
+    finally:
+        images.unlink(missing_ok=True)
+
+
+def _launchers(jobs, by_name, threads: int, at_the_end: contextlib.ExitStack) -> dict[str, Launcher]:
+    """Launchers by family for `jobs`, all of them ready: none loads its libraries beside a job that is measured."""
+    families = {by_name[job["pipeline"]].family for job in jobs}
+    kinds = {family != "classical" for family in families}
+    by_kind = {neural: at_the_end.enter_context(Launcher(neural=neural, threads=threads)) for neural in kinds}
+    for launcher in by_kind.values():
+        launcher.wait_until_ready()
+    return {family: by_kind[family != "classical"] for family in families}
+
+
+def _run_job(folder: Path, job: dict[str, Any], order: Order, launcher: Launcher, progress: Progress) -> None:
     own_folder = job_folder(folder, job)
     shutil.rmtree(own_folder, ignore_errors=True)  # what an interrupted or failed try left
     own_folder.mkdir()
     log = own_folder / "worker.log"
+    log.touch()
     started = time.perf_counter()
-    with open(log, "wb") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cvclassic.experiment.worker"],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_worker_environment(order.threads),
-        )
-    try:
-        _send(worker, order)
-        while worker.poll() is None:
-            progress(job, time.perf_counter() - started, _last_line(log), None)
-            time.sleep(POLL_SECONDS)
-    finally:
-        worker.kill()
-        worker.wait()
-        with contextlib.suppress(BrokenPipeError):
-            worker.stdin.close()
+    launcher.start(order)
+    while (returncode := launcher.wait(POLL_SECONDS)) is None:
+        progress(job, time.perf_counter() - started, _last_line(log), None)
     path = result_path(folder, job)
     if not path.is_file():
-        write_result(path, Result(**order.identity, status=f"failed: {_why_it_died(worker.returncode, log)}"))
+        write_result(path, Result(**order.identity, status=f"failed: {_why_it_died(returncode, _last_line(log))}"))
     progress(job, time.perf_counter() - started, _last_line(log), read_result(path))
 
 
-def _worker_environment(threads: int) -> dict[str, str]:
-    environment = os.environ | {name: str(threads) for name in THREAD_VARIABLES}
-    package_parent = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
-    environment["PYTHONUNBUFFERED"] = "1"
-    return environment
-
-
-def _send(worker: subprocess.Popen, order: Order) -> None:
-    with contextlib.suppress(BrokenPipeError):  # it died at once; the loop that waits for it finds out why
-        pickle.dump(order, worker.stdin)
-        worker.stdin.flush()
-
-
-def _why_it_died(returncode: int, log: Path) -> str:
+def _why_it_died(returncode: int, last_line: str) -> str:
     if returncode < 0:
         name = signal.Signals(-returncode).name
         return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"the worker ended with exit code {returncode}: {_last_line(log) or 'no output'}"
+    return f"the worker ended with exit code {returncode}: {last_line or 'no output'}"
 
 
 def _last_line(log: Path) -> str:

@@ -1,11 +1,15 @@
 """One job in a process of its own: fit a pipeline, predict the test split once, write the result.
 
-    python -m cvclassic.experiment.worker        (the order comes pickled on standard input)
+    python -m cvclassic.experiment.worker [--neural]        (orders come pickled on standard input)
 
-Only `fit` and `predict` are timed; imports and reading the images are not. Standard input stays open as long as
-the run lives: when it closes, the worker ends too, so that a killed run leaves no process behind.
+This starts the launcher, which imports what pipelines need (with --neural also Keras), says so on standard output, and
+forks a worker for each order. Only `fit` and `predict` are timed; imports and reading the images are not. Standard
+input stays open as long as the run lives: when it closes, launcher and worker end, so that a killed run leaves no
+process behind.
 """
 
+import contextlib
+import gc
 import importlib
 import inspect
 import os
@@ -20,12 +24,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.experiment.pipelines import Task, load_pipeline
 from cvclassic.experiment.result import Result, write_result, write_whole
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
+PRELOADED = (
+    "sklearn.pipeline",
+    "sklearn.decomposition",
+    "sklearn.preprocessing",
+    "sklearn.metrics",
+    "cvclassic.features",
+    "cvclassic.svm",
+    "cvclassic.neural",
+)
+READY, ENDED = "ready", "ended "  # what the launcher says
 
 
 @dataclass(frozen=True)
@@ -45,24 +60,69 @@ class Order:
 
 
 def main() -> int:
-    order: Order = pickle.load(sys.stdin.buffer)
+    """The launcher: fork a worker for each order, until the run closes standard input."""
+    _preload(neural="--neural" in sys.argv)
+    print(READY, flush=True)
+    while True:
+        try:
+            order: Order = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return 0
+        if not _can_fork():
+            _work(order)
+            return 0
+        loaded = _resident_files()
+        with warnings.catch_warnings(action="ignore"):  # of BLAS's threads, which end and begin again around a fork
+            worker = os.fork()
+        if worker == 0:
+            _work(order, loaded)
+            os._exit(0)
+        _, status = os.waitpid(worker, 0)
+        print(f"{ENDED}{os.waitstatus_to_exitcode(status)}", flush=True)
+
+
+def _preload(neural: bool) -> None:
+    """Import what most pipelines need; what can't be imported says why in the job that needs it."""
+    for name in PRELOADED:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    if neural:
+        from cvclassic.neural.backend import prepare_backend
+
+        with contextlib.suppress(Exception):
+            prepare_backend()
+    gc.freeze()  # a collection in a worker needn't copy the pages of what is imported
+
+
+def _can_fork() -> bool:
+    """Whether a copy of this process can go on: not on macOS and Windows, nor with JAX's or torch's threads."""
+    return sys.platform == "linux" and not {"jax", "torch"} & set(sys.modules)
+
+
+def _work(order: Order, loaded_before_fork: dict[str, int] | None = None) -> None:
+    """Do the job and write its result; the output goes to worker.log in the job's folder."""
+    log = os.open(order.task.folder / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for standard in (1, 2):
+        os.dup2(log, standard)
+    os.close(log)
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     _limit_threads(order.threads)
     result = dict(order.identity)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
-            figures = _measure(order)
+            figures = _measure(order, loaded_before_fork or {})
         messages = list(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught if _matters(w)))
         result |= figures | {"status": "ok", "warnings": messages}
     except Exception as error:
         traceback.print_exc()
         result["status"] = f"failed: {_one_line(error)}"
     write_result(order.task.folder / "result.json", Result(**result))
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
-def _measure(order: Order) -> dict[str, Any]:
+def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]:
     import sklearn
 
     # Validation data reaches the last step of a Pipeline by metadata routing.
@@ -79,7 +139,7 @@ def _measure(order: Order) -> dict[str, Any]:
     estimator.fit(X_train, y_train, **extra)
     fit_seconds = time.perf_counter() - started
     predictions, scores, predict_seconds = _predict(estimator, X_test)
-    peak_memory = _peak_memory_bytes()
+    peak_memory = _peak_memory_bytes() + _left_with_launcher(loaded_before_fork)
 
     sample = _train_sample(len(y_train), order.task.seed)
     train_predictions, _, _ = _predict(estimator, X_train[sample], with_scores=False)
@@ -183,17 +243,28 @@ def _peak_memory_bytes() -> int:
     try:
         resource = importlib.import_module("resource")
     except ImportError:  # Windows
-        import psutil
-
         return psutil.Process().memory_info().peak_wset
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _resident_files() -> dict[str, int]:
+    """The bytes of each mapped file, libraries above all, that this process has in memory."""
+    return {m.path: m.rss for m in psutil.Process().memory_maps() if m.path.startswith("/")}
+
+
+def _left_with_launcher(loaded_before_fork: dict[str, int]) -> int:
+    """Bytes of libraries that the launcher has loaded and this fork of it never touched.
+
+    A process that does the job alone loads them itself, and that is the memory to report.
+    """
+    own = _resident_files() if loaded_before_fork else {}
+    return sum(max(resident - own.get(path, 0), 0) for path, resident in loaded_before_fork.items())
+
+
 def _limit_threads(threads: int) -> None:
     """The environment (set by the run) limits the libraries; where the system allows, also pin the cores."""
     import cv2
-    import psutil
 
     cv2.setNumThreads(threads)
     process = psutil.Process()

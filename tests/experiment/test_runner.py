@@ -82,12 +82,28 @@ def test_a_worker_killed_from_outside_is_a_failed_row(tmp_path, digits, pipeline
 
     def kill_the_sleeper(job, seconds, last_line, result):
         if job["pipeline"] == "sleeps" and seconds > 1.5 and result is None:
-            [worker] = psutil.Process().children()
+            [launcher] = psutil.Process().children()
+            [worker] = launcher.children() or [launcher]
             worker.kill()
 
     results = run(tmp_path / "run", digits, names, progress=kill_the_sleeper).results
     assert results[0].status.startswith("failed: killed by SIGKILL")
     assert results[1].ok
+
+
+def test_a_launcher_killed_from_outside_is_a_failed_row_and_another_takes_its_place(tmp_path, digits, pipeline_file):
+    names = [pipeline_file("sleeps"), pipeline_file("nearest_mean")]
+    processes = []
+
+    def kill_the_launcher(job, seconds, last_line, result):
+        if job["pipeline"] == "sleeps" and seconds > 1.5 and result is None:
+            processes.extend(psutil.Process().children(recursive=True))
+            processes[0].kill()
+
+    results = run(tmp_path / "run", digits, names, progress=kill_the_launcher).results
+    assert results[0].status.startswith("failed: killed by SIGKILL")
+    assert results[1].ok
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
 def test_failed_rows_run_again_and_finished_ones_do_not(tmp_path, digits, pipeline_file):
@@ -114,11 +130,13 @@ def test_a_worker_does_not_outlive_its_run(tmp_path, digits, pipeline_file):
             run(folder, digits, [sleeper])
         finally:
             os._exit(0)
-    worker = wait_for(lambda: psutil.Process(pid).children())[0]
+    wait_for(lambda: list(folder.rglob("worker.log")))
     time.sleep(1)
+    processes = psutil.Process(pid).children(recursive=True)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    assert processes
+    assert wait_for(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes))
 
 
 def wait_for(condition, seconds=30):
