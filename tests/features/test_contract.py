@@ -8,8 +8,10 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
+from cvclassic import features
 from cvclassic.errors import InputError
 from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, SobelHistogram
+from cvclassic.features.compile import GROUPS, compile_kernels
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 20, 24, 3), dtype=np.uint8)
 GRAY = RGB[..., 0]
@@ -143,3 +145,10 @@ def test_bad_batches(extractor):
     for use in (extractor.fit, extractor.transform):
         with pytest.raises(InputError, match="shape"):
             use(GRAY[0])
+
+
+def test_every_extractor_is_compiled_ahead():
+    ahead = {type(extractor).__name__ for group in GROUPS for extractor in group}
+    assert ahead == set(features.__all__) - {"show", "stream"}
+    for group in GROUPS:
+        compile_kernels(group)
