@@ -29,10 +29,10 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/svm.py
 
-# The extractors in a second environment with OpenCV 5's plain wheel, which has neither cv2.ml nor cv2.HOGDescriptor.
+# Extractors and SVMs in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
 VENV5 := .venv-opencv5
 test-opencv5: $(VENV5)/.installed
-	$(VENV5)/$(SCRIPTS)/python -m pytest tests/features tests/test_images.py $(ARGS)
+	$(VENV5)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py $(ARGS)
 
 $(VENV5)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV5)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ import numpy as np
 LINEAR = ["LinearSVM", "LinearSVM.fit_stream", "LinearSVC", "SGDClassifier"]
 KERNEL = ["KernelSVM", "KernelSVM nystroem", "SVC", "OpenCVSVM", "cv2.ml.SVM"]
 C_LINEAR, C_KERNEL, GAMMA = 1.0, 3.0, 1.5
+BATCH = 20_000  # rows
 
 
 def main():
@@ -32,6 +34,7 @@ def main():
     options.add_argument(
         "--kernel-rows", type=int, nargs="+", default=[5_000, 10_000], help="slow ones: 50000 takes an hour"
     )
+    options.add_argument("--only", nargs="+", choices=LINEAR + KERNEL, default=LINEAR + KERNEL, metavar="CONTENDER")
     options.add_argument("--million", action="store_true", help="LinearSVM on 1,000,000 synthetic rows, too")
     options.add_argument("--contender", help=argparse.SUPPRESS)
     options.add_argument("--file", help=argparse.SUPPRESS)
@@ -46,10 +49,12 @@ def main():
         for contenders, sizes in ((LINEAR, chosen.rows), (KERNEL, chosen.kernel_rows)):
             for rows in sizes:
                 for contender in contenders:
-                    report(contender, file, rows)
+                    if contender in chosen.only:
+                        report(contender, file, rows)
         if chosen.million:
             for contender in LINEAR[:2]:
-                report(contender, "synthetic", 1_000_000)
+                if contender in chosen.only:
+                    report(contender, "synthetic", 1_000_000)
 
 
 def report(contender, file, rows):
@@ -67,15 +72,17 @@ def report(contender, file, rows):
 
 
 def measure(contender, file, rows):
-    X, y, X_test, y_test = synthetic(rows) if file == "synthetic" else features(file, rows)
+    if file == "synthetic":
+        batches = partial(synthetic_batches, rows)
+        X_test, y_test = next(synthetic_batches(BATCH, seed=1))
+    else:
+        X, y, X_test, y_test = features(file, rows)
+        batches = partial(in_batches, X, y)
     model = CONTENDERS[contender]()
-    fit = getattr(model, "fit_stream", None) if contender.endswith("fit_stream") else model.fit
-    size = 20_000
-    arguments = (
-        [lambda: ((X[i : i + size], y[i : i + size]) for i in range(0, len(X), size))]
-        if contender.endswith("fit_stream")
-        else [X, y]
-    )
+    if contender.endswith("fit_stream"):  # synthetic rows are made anew in each pass, and never all in memory
+        fit, arguments = model.fit_stream, (batches,)
+    else:
+        fit, arguments = model.fit, gathered(batches(), rows)
     start = time.perf_counter()
     fit(*arguments)
     fitted = time.perf_counter()
@@ -86,19 +93,33 @@ def measure(contender, file, rows):
         "fit": fitted - start,
         "predict": predicted - fitted,
         "accuracy": accuracy,
-        "objective": objective(model, X, y) if contender in LINEAR[:3] else None,
         "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+        "objective": objective(model, batches()) if contender in LINEAR[:3] else None,
     }
     print(json.dumps(result))
 
 
-def objective(model, X, y):
+def in_batches(X, y):
+    for start in range(0, len(X), BATCH):
+        yield X[start : start + BATCH], y[start : start + BATCH]
+
+
+def gathered(batches, rows):
+    """All rows in two arrays, without a second copy of them on the way."""
+    X, y = np.empty((rows, 324), np.float32), np.empty(rows, np.int64)
+    done = 0
+    for X_batch, y_batch in batches:
+        X[done : done + len(y_batch)], y[done : done + len(y_batch)] = X_batch, y_batch
+        done += len(y_batch)
+    return X, y
+
+
+def objective(model, batches):
     """The primal that LinearSVM and LinearSVC share, summed over the classes, in float64."""
     loss = 0.0
-    for start in range(0, len(X), 50_000):
-        block = slice(start, start + 50_000)
-        sign = np.where(y[block][:, None] == model.classes_, 1, -1)
-        margin = sign * (X[block].astype(np.float64) @ model.coef_.T + model.intercept_)
+    for X, y in batches:
+        sign = np.where(y[:, None] == model.classes_, 1, -1)
+        margin = sign * (X.astype(np.float64) @ model.coef_.T + model.intercept_)
         loss += np.square(np.maximum(1 - margin, 0)).sum()
     return 0.5 * (np.square(model.coef_).sum() + np.square(model.intercept_).sum()) + C_LINEAR * loss
 
@@ -150,7 +171,8 @@ CONTENDERS = {
 def save_features(folder, file):
     batches = folder / "cifar-10-batches-py"
     if not batches.is_dir():
-        X, y, X_test, y_test = synthetic(50_000)
+        X, y = gathered(synthetic_batches(50_000), 50_000)
+        X_test, y_test = next(synthetic_batches(BATCH, seed=1))
         np.savez(file, X=X, y=y, X_test=X_test, y_test=y_test)
         return f"Features: random, (50000, 324); no CIFAR-10 in {folder}."
     parts = [_hog_of(batches / f"data_batch_{i}") for i in range(1, 6)]
@@ -175,16 +197,13 @@ def features(file, rows):
         return data["X"][:rows], data["y"][:rows], data["X_test"], data["y_test"]
 
 
-def synthetic(rows):
-    """Ten classes whose means differ a little in each of 324 uniform features."""
-    rng = np.random.default_rng(0)
-    centers = 0.12 * rng.standard_normal((10, 324), dtype=np.float32)
-    y = rng.integers(0, 10, rows + 10_000)
-    X = np.empty((len(y), 324), np.float32)
-    for start in range(0, len(y), 50_000):
-        block = slice(start, start + 50_000)
-        X[block] = rng.random((len(y[block]), 324), dtype=np.float32) + centers[y[block]]
-    return X[:rows], y[:rows], X[rows:], y[rows:]
+def synthetic_batches(rows, seed=0):
+    """Ten classes whose means differ a little in each of 324 uniform features, `BATCH` rows at a time."""
+    centers = 0.12 * np.random.default_rng(0).standard_normal((10, 324), dtype=np.float32)
+    rng = np.random.default_rng(seed + 1)
+    for start in range(0, rows, BATCH):
+        y = rng.integers(0, 10, min(BATCH, rows - start))
+        yield rng.random((len(y), 324), dtype=np.float32) + centers[y], y
 
 
 if __name__ == "__main__":

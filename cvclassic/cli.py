@@ -51,6 +51,10 @@ def compare(
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of all neural pipelines.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Mini-batch size of all neural pipelines.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of all neural pipelines, at most.")] = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Choose C and gamma of each SVM on the validation split, by successive halving."),
+    ] = False,
     image_size: Annotated[int, typer.Option(min=8, help="Images from a folder are resized to this side.")] = 32,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
@@ -81,6 +85,7 @@ def compare(
                 "preset": preset,
                 "train_size": train_size,
                 "seed": seed,
+                "tune": tune,
                 "image_size": image_size,
                 "data_dir": None if data_dir is None else str(data_dir),
                 "offline": offline,

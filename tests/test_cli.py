@@ -171,6 +171,22 @@ def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
     assert not np.array_equal(first[2], other[2])
 
 
+def test_tune_chooses_on_validation_and_says_so(tmp_path):
+    out = tmp_path / "run"
+    names = ["--pipeline", "hog_linear_svm", "--pipeline", "hog_linear_head"]
+    result = compare("--dataset", "digits", "--train-size", 300, "--epochs", 1, *names, "--tune", "--out", out)
+    assert result.exit_code == 0, result.output
+    tuned, head = (
+        json.loads(path.read_text())["tuning"] for path in sorted(out.glob("digits/*/result.json"), reverse=True)
+    )
+    assert head is None
+    assert tuned["validation_accuracy"] == max(row["accuracy"] for row in tuned["tried"])
+    assert f"Tuned: hog_linear_svm with C {tuned['chosen']['C']:.4g}" in result.output
+    assert "Tuned: hog_linear_head" not in result.output
+    [log] = out.glob("digits/hog_linear_svm*/worker.log")
+    assert log.read_text().count("tuning: C ") == 9
+
+
 def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
     out, sleeper = tmp_path / "run", pipeline_file("sleeps")
     chosen = ["--dataset", "digits", "--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]

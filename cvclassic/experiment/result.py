@@ -26,6 +26,7 @@ class Result:
     """One job: a pipeline on a data set. Accuracies, F1 and interval bounds are fractions from 0 to 1.
 
     The first fields are the columns of `results.csv`, in their order; figures of a failed job are None.
+    `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
     """
 
@@ -49,6 +50,7 @@ class Result:
     n_test: int | None = None
     per_class: list[dict[str, Any]] = field(default_factory=list)
     history: dict[str, list[float]] | None = None
+    tuning: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -272,6 +272,7 @@ def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
         test=dataset.test,
         task=task_for(dataset, stack=stack, seed=job["seed"], folder=own_folder),
         threads=config["threads"],
+        tune=config["options"].get("tune", False),
     )
 
 

@@ -57,6 +57,7 @@ class Order:
     test: np.ndarray
     task: Task
     threads: int
+    tune: bool
 
 
 def main() -> int:
@@ -125,6 +126,8 @@ def _work(order: Order, loaded_before_fork: dict[str, int] | None = None) -> Non
 def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]:
     import sklearn
 
+    from cvclassic.experiment.tuning import tune
+
     # Validation data reaches the last step of a Pipeline by metadata routing.
     sklearn.set_config(enable_metadata_routing=True)
     np.random.seed(order.task.seed)
@@ -134,6 +137,10 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
     estimator = load_pipeline(order.pipeline).build(order.task)
     extra = _validation_arguments(estimator, images[order.validation], order.labels[order.validation])
     _prepare(estimator, X_train[:2])
+    tuning = None
+    if order.tune:
+        validation = images[order.validation], order.labels[order.validation]
+        tuning = tune(estimator, X_train, y_train, *validation, order.task.seed)
 
     started = time.perf_counter()
     estimator.fit(X_train, y_train, **extra)
@@ -153,6 +160,7 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
         "model_bytes": len(pickle.dumps(estimator, protocol=5)),
         "n_train_scored": len(sample),
         "n_test": len(y_test),
+        "tuning": tuning,
         "history": getattr(_last_step(estimator), "history_", None),
         **_scores_of(y_test, predictions, order.class_names),
     }
@@ -164,6 +172,8 @@ def _prepare(estimator, X: np.ndarray) -> None:
     if parts:
         for part in parts:
             _prepare(part[1], X)
+    elif hasattr(estimator, "estimator"):
+        _prepare(estimator.estimator, X)
     elif hasattr(estimator, "prepare"):
         estimator.prepare(X)
 
@@ -198,6 +208,8 @@ def _last_step(estimator):
 
 def _n_features(estimator, task: Task) -> int:
     """The number of values per image that the classifier itself gets."""
+    while hasattr(estimator, "estimator_"):
+        estimator = estimator.estimator_
     return int(getattr(_last_step(estimator), "n_features_in_", np.prod(task.image_shape)))
 
 

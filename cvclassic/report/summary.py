@@ -43,6 +43,7 @@ def dataset_lines(run: Run, dataset: dict) -> list[str]:
     scored = [r.n_train_scored for r in results_of(run, dataset) if r.n_train_scored]
     if scored and max(scored) < sizes["train"]:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(scored):,} training images")
+    lines += [_tuning_line(result) for result in results_of(run, dataset) if result.tuning]
     lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
     for result in results_of(run, dataset):
         lines += [f"Warning from {result.pipeline}: {warning}" for warning in result.warnings]
@@ -77,6 +78,15 @@ def cells(result: Result) -> list[str]:
 def percent(fraction: float) -> str:
     """0.9876 as "98.76 %"."""
     return f"{100 * fraction:.2f} %"
+
+
+def _tuning_line(result: Result) -> str:
+    tuning = result.tuning
+    chosen = ", ".join(f"{name} {value:.4g}" for name, value in tuning["chosen"].items())
+    return (
+        f"Tuned: {result.pipeline} with {chosen}, {percent(tuning['validation_accuracy'])} of the validation images; "
+        f"{_count(len(tuning['tried']), 'fit')} in {tuning['seconds']:.0f} s, beside the time of the final fit"
+    )
 
 
 def _stack_line(stack: dict) -> str:

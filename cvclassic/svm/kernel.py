@@ -15,7 +15,14 @@ from cvclassic.svm.linear import LinearSVM
 from cvclassic.svm.nystroem import features, landmark_map
 from cvclassic.svm.one_vs_one import BLOCK_ROWS, BLOCK_VECTORS, Kernel, one_vs_rest_scores, pair_decisions, vote
 from cvclassic.svm.threads import in_parallel
-from cvclassic.svm.validation import check_choice, check_new_data, check_positive, check_training_data, scaled_gamma
+from cvclassic.svm.validation import (
+    check_choice,
+    check_new_data,
+    check_positive,
+    check_training_data,
+    kernel_tuning_grid,
+    scaled_gamma,
+)
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid", "chi2", "intersection")
 SOLVER_KERNELS = ("linear", "poly", "rbf", "sigmoid")  # those that the solvers compute themselves
@@ -141,6 +148,11 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
                 raise InputError(f"probability=True needs five rows of each class or more: {error}") from error
         return self
 
+    def prepare(self, X) -> None:
+        """Import the solver, which takes a moment; a run does so before its clock starts."""
+        if self.backend != "nystroem":
+            _solver_class(self.backend)
+
     def decision_function(self, X) -> np.ndarray:
         """Scores: (n, n_classes), votes plus scaled confidence as `SVC`'s "ovr" shape; (n,) for two classes."""
         X = self._checked(X)
@@ -161,6 +173,10 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X) -> np.ndarray:
         """Calibrated probabilities (n, n_classes); only with `probability=True`."""
         return self.calibrated_.predict_proba(self._checked(X))
+
+    def tuning_grid(self, X) -> dict[str, list[float]]:
+        """Values of `C` and, where the kernel has it, `gamma` worth trying with training data `X`, around these."""
+        return kernel_tuning_grid(self, X)
 
     def _checked(self, X):
         check_is_fitted(self)

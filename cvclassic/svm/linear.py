@@ -9,7 +9,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from cvclassic.errors import InputError
 from cvclassic.svm.linear_stream import Stream, solve_stream
-from cvclassic.svm.threads import in_parallel, sum_in_parallel
+from cvclassic.svm.threads import in_parallel, on_one_thread, sum_in_parallel
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
 
 BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
@@ -32,7 +32,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     The method is Newton's with a line search (Keerthi and DeCoste, "A modified finite Newton method for fast
     solution of large scale linear SVMs", JMLR 6, 2005), each step solved directly from the Gram matrix of the rows
     inside the margin; beyond 8,000 features by conjugate gradients. Classes start from one shared Gram matrix, and
-    each step only adds the rows that entered the margin and subtracts those that left it.
+    each step only adds the rows that entered the margin and subtracts those that left it. Where there are fewer rows
+    than features, the same is done in the space that the rows span.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         rows = _Rows(X, float(self.intercept_scaling) if self.fit_intercept else None)
         problems = _one_vs_rest(codes, factors, weight, X.dtype)
         W = self._start(len(problems), X.shape[1], previous)
-        self.n_iter_, converged = _solve(rows, problems, W, float(self.C), self.tol, self.max_iter)
+        solve = _solve_in_row_space if rows.n < min(rows.d, DIRECT_FEATURES) else _solve
+        self.n_iter_, converged = solve(rows, problems, W, float(self.C), self.tol, self.max_iter)
         self._take(W, converged)
         return self
 
@@ -124,6 +126,10 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         W, self.n_iter_, converged = solve_stream(stream, factors, float(self.C), self.tol, self.max_iter)
         self._take(W, converged)
         return self
+
+    def tuning_grid(self, X) -> dict[str, list[float]]:
+        """Values of `C` worth trying, in half decades around this one; smallest first."""
+        return {"C": [self.C * 10 ** (k / 2) for k in range(-4, 5)]}
 
     def _start(self, n_problems, n_features, previous):
         """The weights to start from, (k, d): zeros, or with `warm_start` those of the last fit where they still fit."""
@@ -188,6 +194,16 @@ class _Rows:
         if self.constant is not None:
             total[:, -1] = self.constant * R.sum(axis=1, dtype=np.float64)
         return total
+
+    def products(self):
+        """The product of each row with each other, (n, n) float64."""
+
+        def product(start):
+            part = self.X[:, start : start + BLOCK_ROWS].astype(np.float64)
+            return part @ part.T
+
+        total = sum_in_parallel(product, range(0, self.X.shape[1], BLOCK_ROWS), (self.n, self.n))
+        return total if self.constant is None else total + self.constant**2
 
     def blocks(self):
         return [slice(start, start + BLOCK_ROWS) for start in range(0, self.n, BLOCK_ROWS)]
@@ -285,6 +301,22 @@ def _solve(rows, problems, W, C, tol, max_iter):
         if not len(todo):
             break
     return step, not len(todo)
+
+
+def _solve_in_row_space(rows, problems, W, C, tol, max_iter):
+    """`_solve` where there are fewer rows than features: the weights are sums of rows, so that n unknowns suffice.
+
+    Rows become coordinates along the principal axes of the space that they span, which keep all lengths and products.
+    """
+    values, vectors = on_one_thread(np.linalg.eigh, rows.products())
+    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    lengths = np.sqrt(values[kept])
+    inverse = vectors[:, kept] / lengths
+    coordinates = _Rows((vectors[:, kept] * lengths).astype(rows.X.dtype), None)
+    V = rows.scores(W).astype(np.float64) @ inverse
+    outcome = _solve(coordinates, problems, V, C, tol, max_iter)
+    W[:] = rows.weighted_sum(V @ inverse.T)
+    return outcome
 
 
 def _newton_steps(rows, problems, margins, gradients, C, slow):

@@ -68,6 +68,18 @@ def test_more_features_than_rows_and_rough_scales():
     assert ours.coef_.shape == (3, 400)
 
 
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"class_weight": "balanced"}], ids=str)
+def test_fewer_rows_than_features_reach_the_same_optimum(digits, options, monkeypatch):
+    X, y = digits[0][:50], digits[1][:50] % 3
+    weight = np.linspace(0.5, 2, 50)
+    wide = LinearSVM(**options, tol=1e-10).fit(X, y, sample_weight=weight)
+    theirs = LinearSVC(**options, dual=False, tol=1e-9, max_iter=100_000).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(wide.coef_, theirs.coef_, atol=1e-5)
+    np.testing.assert_allclose(wide.intercept_, np.broadcast_to(theirs.intercept_, 3), atol=1e-5)
+    again = LinearSVM(**options, tol=1e-10, warm_start=True).fit(X, y, sample_weight=weight)
+    assert again.set_params(C=1.01).fit(X, y, sample_weight=weight).n_iter_ < wide.n_iter_
+
+
 def test_too_few_steps_are_announced(digits):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
         LinearSVM(max_iter=1).fit(*digits)

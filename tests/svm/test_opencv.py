@@ -12,6 +12,8 @@ from sklearn.svm import SVC, NuSVC
 from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.svm import OpenCVSVM
 
+pytestmark = pytest.mark.skipif(not hasattr(cv2, "ml"), reason="this OpenCV has no cv2.ml to compare with")
+
 KERNELS = {
     "linear": "LINEAR",
     "rbf": "RBF",

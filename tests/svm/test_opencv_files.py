@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvclassic.errors import InputError
+from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 
 MODELS = Path(__file__).parent / "opencv4_models"
@@ -112,3 +112,9 @@ def test_saving_says_what_it_cannot_do_and_leaves_nothing(digits, tmp_path):
         OpenCVSVM(kernel="linear").fit(X[:100], np.char.add("d", y[:100].astype(str))).save(tmp_path / "model.xml")
     shutil.copy(MODELS / "rbf-2.xml", tmp_path / "model.xml")
     assert [path.name for path in tmp_path.iterdir()] == ["model.xml"]
+
+
+@pytest.mark.skipif(hasattr(cv2, "ml"), reason="this OpenCV can train")
+def test_training_alone_needs_ml(digits):
+    with pytest.raises(MissingDependencyError, match="pip install opencv-contrib-python-headless"):
+        OpenCVSVM().fit(*digits)
