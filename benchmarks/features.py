@@ -4,7 +4,8 @@
     python benchmarks/features.py --json out.json # the figures as JSON as well
     python benchmarks/features.py --quick         # 32 x 32 images alone
 
-Peers are called image by image, as one has to; times are the best of several runs, in microseconds per image.
+Peers are called image by image, as one has to. Times are the best of several rounds, in microseconds per image;
+`scaling` (one thread to all) and `ratio` (the peer to ours, one thread) are the medians of the rounds' ratios.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, Gabo
 
 SIZES = (28, 32, 64, 128, 256)
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
-SECONDS = 0.3  # at least so long for each figure
+SECONDS = 0.7  # at least so long for each figure
 
 
 @dataclass
@@ -161,40 +162,40 @@ def check_parity(case: Case, images: np.ndarray) -> None:
         raise SystemExit(f"{case.name} and {case.peer_name} differ in {differ.mean():.2%} of the features.")
 
 
-def microseconds(work: Callable[[], object], n: int) -> float:
-    """Best time of several runs, per image."""
-    work()
-    times, end = [], time.perf_counter() + SECONDS
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times) / n * 1e6
+def times(works: dict[str, tuple[Callable[[], object], int, int]]) -> dict[str, np.ndarray]:
+    """Times of each work, in microseconds per image, one a round; a work is a function, its images, its threads.
 
-
-def with_threads(n: int, work: Callable[[], float]) -> float:
-    """Run `work` on so many threads."""
-    numba.config.NUMBA_NUM_THREADS = n
-    cv2.setNumThreads(n)
-    with threadpool_limits(n):
-        return work()
+    In each round the works take turns, so that a slow moment of the machine hits all of them.
+    """
+    found, end = {name: [] for name in works}, time.perf_counter() + SECONDS * len(works)
+    while len(found[next(iter(works))]) < 6 or time.perf_counter() < end:
+        for name, (work, n, threads) in works.items():
+            numba.config.NUMBA_NUM_THREADS = threads
+            cv2.setNumThreads(threads)
+            with threadpool_limits(threads):
+                start = time.perf_counter()
+                work()
+                found[name].append((time.perf_counter() - start) / n * 1e6)
+    return {name: np.array(each[1:]) for name, each in found.items()}  # the first round warms up
 
 
 def measure(case: Case, size: int, threads: int) -> dict:
     """Time an extractor on one thread and on all, and its peer on one."""
-    n = max(16, 2_000_000 // size**2)
+    n = max(16, 20_000_000 // size**2)
     images = make_images(n, size, case.color)
     case.extractor.fit(images)
-    ours = partial(microseconds, partial(case.extractor.transform, images), n)
-    row = {"extractor": case.name, "size": size, "one_thread_us": with_threads(1, ours)}
-    row["all_threads_us"] = with_threads(threads, ours)
+    ours = partial(case.extractor.transform, images)
+    works = {"one_thread_us": (ours, n, 1), "all_threads_us": (ours, n, threads)}
     if case.peer is not None:
         check_parity(case, images)
-        few = images[: max(16, n // 20)]
+        few = images[: max(16, n // 100)]
         run, prepared = case.peer(few)
-        row["peer"] = case.peer_name
-        row["peer_us"] = with_threads(1, partial(microseconds, lambda: list(run(prepared)), len(few)))
-        row["ratio"] = row["peer_us"] / row["one_thread_us"]
+        works["peer_us"] = (lambda: list(run(prepared)), len(few), 1)
+    found = times(works)
+    row = {"extractor": case.name, "size": size} | {name: float(each.min()) for name, each in found.items()}
+    row["scaling"] = float(np.median(found["one_thread_us"] / found["all_threads_us"]))
+    if case.peer is not None:
+        row |= {"peer": case.peer_name, "ratio": float(np.median(found["peer_us"] / found["one_thread_us"]))}
     return row
 
 
@@ -206,7 +207,7 @@ def measure_count(n: int, threads: int) -> dict:
         for _ in range(n // len(images)):
             HOG().transform(images)
 
-    return {"n_images": n, "us": with_threads(threads, partial(microseconds, work, n))}
+    return {"n_images": n, "us": float(times({"us": (work, n, threads)})["us"].min())}
 
 
 def main() -> None:
@@ -214,19 +215,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--quick", action="store_true", help="32 x 32 images alone")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="NAME", help="extractors whose names begin like this"
+    )
     options = parser.parse_args()
     threads = numba.config.NUMBA_NUM_THREADS
     versions = {"opencv": cv2.__version__, "scikit-image": skimage.__version__, "numba": numba.__version__}
     print(f"{platform.processor() or platform.machine()}, {threads} threads, {versions}")
-    print(f"{'extractor':<20}{'size':>5}{'1 thread':>11}{f'{threads} threads':>12}{'peer':>11}{'ratio':>8}  peer")
+    print(
+        f"{'extractor':<20}{'size':>5}{'1 thread':>11}{f'{threads} threads':>12}{'scaling':>9}"
+        f"{'peer':>11}{'ratio':>8}  peer"
+    )
     rows = []
-    for case in cases():
+    chosen = [case for case in cases() if case.name.startswith(tuple(options.only))]
+    for case in chosen:
         for size in (32,) if options.quick else SIZES:
             row = measure(case, size, threads)
             rows.append(row)
             peer = f"{row['peer_us']:11.1f}{row['ratio']:8.1f}  {row['peer']}" if "peer" in row else ""
-            line = f"{row['extractor']:<20}{size:>5}{row['one_thread_us']:11.2f}{row['all_threads_us']:12.2f}{peer}"
-            print(line, flush=True)
+            times = f"{row['one_thread_us']:11.2f}{row['all_threads_us']:12.2f}{row['scaling']:9.2f}"
+            print(f"{row['extractor']:<20}{size:>5}{times}{peer}", flush=True)
     counts = [measure_count(n, threads) for n in (COUNTS[:2] if options.quick else COUNTS)]
     for row in counts:
         print(f"HOG opencv, {row['n_images']:>9,} images of 32 x 32: {row['us']:.2f} us per image", flush=True)

@@ -1,5 +1,6 @@
 """What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -91,13 +92,25 @@ def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None
     """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` (or all) threads."""
     n_threads = numba.config.NUMBA_NUM_THREADS
     step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
-    blocks = [slice(start, start + step) for start in range(0, n_images, step)]
-    if n_threads == 1 or len(blocks) == 1:
-        for block in blocks:
+    blocks = deque(slice(start, start + step) for start in range(0, n_images, step))
+    n_helpers = min(n_threads, len(blocks)) - 1
+
+    def work_on_what_is_left():
+        while True:
+            try:
+                block = blocks.popleft()  # which threads may call at once
+            except IndexError:
+                return
             work(block)
+
+    if n_helpers < 1:  # also for no images
+        work_on_what_is_left()
         return
-    with ThreadPoolExecutor(n_threads) as threads:
-        list(threads.map(work, blocks))
+    with ThreadPoolExecutor(n_helpers) as threads:
+        helpers = [threads.submit(work_on_what_is_left) for _ in range(n_helpers)]
+        work_on_what_is_left()
+        for helper in helpers:
+            helper.result()
 
 
 def for_kernels(images: np.ndarray) -> np.ndarray:
