@@ -10,11 +10,17 @@ Peers are called image by image, as one has to. Times are the best of several ro
 
 import argparse
 import json
+import os
 import platform
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numba
@@ -24,7 +30,17 @@ from skimage.feature import hog, local_binary_pattern
 from skimage.filters import gabor
 from threadpoolctl import threadpool_limits
 
-from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, GaborBank, PatchDictionary, SobelHistogram
+from cvclassic.features import (
+    HOG,
+    LBP,
+    ColorGrid,
+    ColorHistogram,
+    Deskew,
+    GaborBank,
+    PatchDictionary,
+    SobelHistogram,
+    stream,
+)
 
 SIZES = (28, 32, 64, 128, 256)
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -210,6 +226,52 @@ def measure_count(n: int, threads: int) -> dict:
     return {"n_images": n, "us": float(times({"us": (work, n, threads)})["us"].min())}
 
 
+def measure_stream(n: int, folder: str) -> dict:
+    """HOG of `n` images from a memory-mapped file into another, beside the same work in memory, in turns."""
+    path = Path(folder) / "images.npy"
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, 32, 32))
+    repeated = make_images(10_000, 32, color=False)
+    for start in range(0, n, len(repeated)):
+        images[start : start + len(repeated)] = repeated[: n - start]
+    images.flush()
+    part = np.array(images[: n // 5])
+    del images
+    row = {"n_images": n, "memory_us": [], "stream_us": [], "peak_mb": 0}
+    HOG().transform(part[:16])
+    for _ in range(5):
+        start = time.perf_counter()
+        HOG().transform(part)
+        row["memory_us"].append((time.perf_counter() - start) / len(part) * 1e6)
+        os.sync()  # so that no earlier writing goes on meanwhile
+        # In a process of its own, whose peak memory is that of streaming.
+        done = subprocess.run([sys.executable, __file__, "--stream-child", folder], capture_output=True, text=True)
+        seconds, peak = map(float, done.stdout.split())
+        row["stream_us"].append(seconds / n * 1e6)
+        row["peak_mb"] = max(row["peak_mb"], peak)
+    return row
+
+
+def stream_once(folder: str) -> None:
+    """Print the seconds that streaming takes, and the peak memory of this process in MB."""
+    images = np.load(Path(folder) / "images.npy", mmap_mode="r")
+    HOG().transform(images[:16])
+    start = time.perf_counter()
+    path = Path(folder) / "features.npy"
+    stream(HOG(), images, path)
+    seconds = time.perf_counter() - start
+    path.unlink()
+    print(seconds, peak_memory_mb())
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage counts the parent's as well, where that was higher
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
 def main() -> None:
     """Print the tables, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -218,7 +280,12 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME", help="extractors whose names begin like this"
     )
+    parser.add_argument("--stream", type=int, metavar="N", help="stream HOG of N images through files as well")
+    parser.add_argument("--stream-child", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.stream_child:
+        stream_once(options.stream_child)
+        return
     threads = numba.config.NUMBA_NUM_THREADS
     versions = {"opencv": cv2.__version__, "scikit-image": skimage.__version__, "numba": numba.__version__}
     print(f"{platform.processor() or platform.machine()}, {threads} threads, {versions}")
@@ -238,9 +305,19 @@ def main() -> None:
     counts = [measure_count(n, threads) for n in (COUNTS[:2] if options.quick else COUNTS)]
     for row in counts:
         print(f"HOG opencv, {row['n_images']:>9,} images of 32 x 32: {row['us']:.2f} us per image", flush=True)
+    streamed = None
+    if options.stream:
+        with tempfile.TemporaryDirectory() as folder:
+            streamed = measure_stream(options.stream, folder)
+        memory, through = np.median(streamed["memory_us"]), np.median(streamed["stream_us"])
+        print(
+            f"HOG opencv, {options.stream:,} images streamed: {through:.2f} us per image, {memory:.2f} in memory "
+            f"({100 * (through / memory - 1):+.0f} %), peak memory {streamed['peak_mb']:.0f} MB"
+        )
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"versions": versions, "threads": threads, "sizes": rows, "counts": counts}, file, indent=1)
+            content = {"versions": versions, "threads": threads, "sizes": rows, "counts": counts, "stream": streamed}
+            json.dump(content, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -45,17 +45,19 @@ class Extractor(TransformerMixin, BaseEstimator):
         self.image_shape_ = X.shape[1:]
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X, out=None) -> np.ndarray:
         """Extract the features of every image.
 
         Parameters
         ----------
         X : ndarray of shape (n, height, width) or (n, height, width, 3)
             uint8, or floating point in [0, 1]; after `fit`, images of the same shape as there.
+        out : ndarray of shape (n, d), float32, C-contiguous, optional
+            Where to put the features: memory that is used again needs not be made again.
 
         Returns
         -------
-        ndarray of shape (n, d), float32, C-contiguous
+        ndarray of shape (n, d), float32, C-contiguous; `out` where it is given
         """
         X = check_images(X)
         fitted_shape = getattr(self, "image_shape_", X.shape[1:])
@@ -65,7 +67,7 @@ class Extractor(TransformerMixin, BaseEstimator):
                 f"{X.shape[1:]}. Resize them, or call fit again."
             )
         self._check(X.shape[1:])
-        out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
+        out = output_array((len(X), self._n_features(X.shape[1:])), out)
         extract = self._prepare(X.shape[1:], X.dtype)
         in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
         return out
@@ -86,6 +88,18 @@ class Extractor(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def output_array(shape: tuple[int, int], out: np.ndarray | None) -> np.ndarray:
+    """A new float32 array of `shape`, or `out` if it can hold one; InputError if not."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise InputError(
+            f"out has shape {out.shape} and dtype {out.dtype}; the features need a writable, C-contiguous "
+            f"float32 array of shape {shape}."
+        )
+    return out
 
 
 def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:

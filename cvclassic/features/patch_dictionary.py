@@ -12,6 +12,7 @@ from cvclassic.features.extractor import (
     for_kernels,
     grid_edges,
     in_blocks,
+    output_array,
     with_channels,
 )
 from cvclassic.images import check_images
@@ -109,7 +110,7 @@ class PatchDictionary(Extractor):
     def prepare(self, X) -> None:
         """Nothing: without a dictionary there is nothing to transform, and two images are too few to learn one."""
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X, out=None) -> np.ndarray:
         """Encode every image; see `Extractor.transform`."""
         check_is_fitted(self)
         X = check_images(X)
@@ -118,7 +119,7 @@ class PatchDictionary(Extractor):
                 f"PatchDictionary was fitted on images of shape {self.image_shape_}, and X holds images of shape "
                 f"{X.shape[1:]}. Resize them, or call fit again."
             )
-        out = np.empty((len(X), self._n_features(X.shape[1:])), np.float32)
+        out = output_array((len(X), self._n_features(X.shape[1:])), out)
         encode = self._prepare(X.shape[1:], X.dtype)
         step = self._images_per_block(X.shape[1:])
         # One block after another: BLAS spreads each over the cores.

@@ -152,3 +152,14 @@ def test_every_extractor_is_compiled_ahead():
     assert ahead == set(features.__all__) - {"show", "stream"}
     for group in GROUPS:
         compile_kernels(group)
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS, ids=repr)
+def test_features_in_memory_of_ones_own(extractor):
+    expected = extractor.transform(RGB)
+    out = np.full(expected.shape, np.nan, np.float32)
+    assert extractor.transform(RGB, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    for wrong in (out[:-1], out.astype(float), np.asfortranarray(out)):
+        with pytest.raises(InputError, match="out has shape"):
+            extractor.transform(RGB, out=wrong)

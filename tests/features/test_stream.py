@@ -1,5 +1,7 @@
 """stream: the same features, batch by batch, through files."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,21 @@ def test_a_memory_mapped_file(extractor, tmp_path):
     assert isinstance(features, np.memmap)
     np.testing.assert_array_equal(features, extractor.transform(X))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["features.npy", "images.npy"]
+
+
+def test_batches_of_a_size_of_their_own(tmp_path, monkeypatch):
+    sizes = []
+
+    class Counted(ColorGrid):
+        def transform(self, X, out=None):
+            sizes.append(len(X))
+            return super().transform(X, out)
+
+    features = stream(Counted(), X, tmp_path / "a.npy")
+    assert sizes == [1, 23]
+    monkeypatch.setattr(sys.modules[stream.__module__], "_BYTES_PER_BATCH", 9 * X[0].nbytes + 5)
+    np.testing.assert_array_equal(stream(Counted(), X, tmp_path / "b.npy"), features)
+    assert sizes == [1, 23, 1, 9, 9, 5]
 
 
 def test_a_private_mapping_keeps_its_changes(tmp_path):
