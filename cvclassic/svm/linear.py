@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import scipy.linalg
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -13,7 +14,8 @@ from cvclassic.svm.threads import in_parallel, on_one_thread, sum_in_parallel
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
 
 BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
-DIRECT_FEATURES = 8000  # up to here a Newton step is solved from the Gram matrix, beyond by conjugate gradients
+DIRECT_FEATURES = 2000  # up to here each Newton step is solved from its Gram matrix, beyond by conjugate gradients
+GRAM_FEATURES = 8000  # up to here one Gram matrix of all rows is made, as a start or to precondition them
 CONJUGATE_STEPS = 200
 SLOW_STEPS = 12  # Newton's method needs fewer on well-scaled data; beyond them rounding is the likely cause
 
@@ -31,9 +33,10 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
     The method is Newton's with a line search (Keerthi and DeCoste, "A modified finite Newton method for fast
     solution of large scale linear SVMs", JMLR 6, 2005), each step solved directly from the Gram matrix of the rows
-    inside the margin; beyond 8,000 features by conjugate gradients. Classes start from one shared Gram matrix, and
-    each step only adds the rows that entered the margin and subtracts those that left it. Where there are fewer rows
-    than features, the same is done in the space that the rows span.
+    inside the margin; beyond 2,000 features by conjugate gradients, up to 8,000 preconditioned by the Gram matrix of
+    all rows. Classes start from one shared Gram matrix, and each step only adds the rows that entered the margin and
+    subtracts those that left it. Where there are fewer rows than features, the same is done in the space that the rows
+    span.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         rows = _Rows(X, float(self.intercept_scaling) if self.fit_intercept else None)
         problems = _one_vs_rest(codes, factors, weight, X.dtype)
         W = self._start(len(problems), X.shape[1], previous)
-        solve = _solve_in_row_space if rows.n < min(rows.d, DIRECT_FEATURES) else _solve
+        solve = _solve_in_row_space if rows.n < min(rows.d, GRAM_FEATURES) else _solve
         self.n_iter_, converged = solve(rows, problems, W, float(self.C), self.tol, self.max_iter)
         self._take(W, converged)
         return self
@@ -284,6 +287,8 @@ def _solve(rows, problems, W, C, tol, max_iter):
         margin *= problem.sign
     if direct:
         _start_grams(rows, problems)
+    else:
+        preconditioned = _preconditioner(rows, problems, C)
     todo = np.arange(len(problems))
     for step in range(1, max_iter + 1):
         chosen = [problems[k] for k in todo]
@@ -291,7 +296,7 @@ def _solve(rows, problems, W, C, tol, max_iter):
         if direct:
             P = _newton_steps(rows, chosen, margins[todo], gradients, C, step == SLOW_STEPS)
         else:
-            P = _conjugate_gradient_steps(rows, chosen, margins[todo], gradients, C)
+            P = _conjugate_gradient_steps(rows, chosen, margins[todo], gradients, C, preconditioned)
         new = rows.scores(W[todo] + P)
         arguments = zip(chosen, W[todo], margins[todo], P, new, gradients, strict=True)
         moved = in_parallel(lambda each: _moved(*each, C, tol), arguments)
@@ -330,14 +335,31 @@ def _newton_steps(rows, problems, margins, gradients, C, slow):
     return np.array(in_parallel(step, zip(problems, margins, gradients, strict=True)))
 
 
-def _conjugate_gradient_steps(rows, problems, margins, gradients, C):
-    """Newton steps by conjugate gradients, where a (d, d) matrix would be too large; all classes share each pass."""
+def _preconditioner(rows, problems, C):
+    """A function that solves `M Z = R` for the rows of `R` (k, d), where M is near the Hessian of every problem.
+
+    M is the Hessian with all rows inside the margin, where Newton's method starts. The rows that leave it take little
+    away, so that a dozen conjugate gradient steps suffice. Beyond `GRAM_FEATURES` it is the identity.
+    """
+    if rows.d > GRAM_FEATURES:
+        return np.copy
+    hessian = rows.gram(np.arange(rows.n), None)
+    weights = [1.0 if problem.weight is None else float(problem.weight.mean()) for problem in problems]
+    hessian *= 2 * C * np.mean(weights)
+    hessian.flat[:: len(hessian) + 1] += 1
+    factor = scipy.linalg.cho_factor(hessian, overwrite_a=True, check_finite=False)
+    return lambda R: scipy.linalg.cho_solve(factor, R.T, check_finite=False).T
+
+
+def _conjugate_gradient_steps(rows, problems, margins, gradients, C, preconditioned):
+    """Newton steps by conjugate gradients, where a (d, d) matrix per class is too much; all classes share each pass."""
     factors = 2 * C * (margins < 1)
     for factor, problem in zip(factors, problems, strict=True):
         if problem.weight is not None:
             factor *= problem.weight
     P, residual = np.zeros_like(gradients), -gradients
-    D, square = residual.copy(), np.square(residual).sum(axis=1)
+    D = preconditioned(residual)
+    square = np.einsum("kd,kd->k", residual, D)
     goal = 1e-4 * square  # residual at a hundredth of the gradient: enough for Newton's fast last steps
     for _ in range(CONJUGATE_STEPS):
         k = np.flatnonzero(square > goal)
@@ -347,8 +369,9 @@ def _conjugate_gradient_steps(rows, problems, margins, gradients, C):
         length = (square[k] / np.einsum("kd,kd->k", D[k], curved))[:, None]
         P[k] += length * D[k]
         residual[k] -= length * curved
-        new = np.square(residual[k]).sum(axis=1)
-        D[k] = residual[k] + (new / square[k])[:, None] * D[k]
+        Z = preconditioned(residual[k])
+        new = np.einsum("kd,kd->k", residual[k], Z)
+        D[k] = Z + (new / square[k])[:, None] * D[k]
         square[k] = new
     return P
 

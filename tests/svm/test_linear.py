@@ -96,12 +96,15 @@ def test_warm_start_reaches_the_same_optimum_sooner(digits):
     assert warm.fit(X[:, :30], y).coef_.shape == (10, 30)  # other data: a fresh start
 
 
+@pytest.mark.parametrize("preconditioned", [True, False])
 @pytest.mark.parametrize("options", [{}, {"class_weight": {3: 5.0}, "fit_intercept": False}], ids=str)
-def test_conjugate_gradients_reach_the_same_optimum(digits, options, monkeypatch):
+def test_conjugate_gradients_reach_the_same_optimum(digits, options, preconditioned, monkeypatch):
     X, y = digits
     weight = np.linspace(0, 2, len(y))
     direct = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
     monkeypatch.setattr("cvclassic.svm.linear.DIRECT_FEATURES", 10)
+    if not preconditioned:
+        monkeypatch.setattr("cvclassic.svm.linear.GRAM_FEATURES", 10)
     iterative = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(iterative.coef_, direct.coef_, atol=1e-4)
 
