@@ -17,9 +17,6 @@ from cvclassic.features.extractor import (
 )
 from cvclassic.images import check_images
 
-# Contrast normalization and whitening as in the papers, for pixels from 0 to 255.
-_CONTRAST_REGULARIZATION = 10.0
-_WHITENING_REGULARIZATION = 0.1
 _BYTES_PER_BLOCK = 32 << 20  # products of patches and atoms that are held at a time
 
 
@@ -44,6 +41,10 @@ class PatchDictionary(Extractor):
         For `encoding="threshold"`.
     grid : int or (rows, columns)
         Cells over which is summed.
+    contrast_regularization, whitening_regularization : float
+        What is added to the variance of a patch, for pixels from 0 to 255, and to the variances along the principal
+        axes of the normalized patches, before they are brought to 1. The papers have 10 and 0.1; images that went
+        through JPEG want more of both.
     n_patches : int
         Patches drawn for whitening and clustering.
     n_iter : int
@@ -68,6 +69,8 @@ class PatchDictionary(Extractor):
         encoding="triangle",
         threshold=0.25,
         grid=2,
+        contrast_regularization=10.0,
+        whitening_regularization=0.1,
         n_patches=200_000,
         n_iter=10,
         random_state=None,
@@ -78,6 +81,8 @@ class PatchDictionary(Extractor):
         self.encoding = encoding
         self.threshold = threshold
         self.grid = grid
+        self.contrast_regularization = contrast_regularization
+        self.whitening_regularization = whitening_regularization
         self.n_patches = n_patches
         self.n_iter = n_iter
         self.random_state = random_state
@@ -98,11 +103,11 @@ class PatchDictionary(Extractor):
             for_kernels(with_channels(X)[chosen]),
             places,
             _scale(X.dtype),
-            np.float32(_CONTRAST_REGULARIZATION),
+            np.float32(self.contrast_regularization),
             patches,
         )
         self.mean_ = patches.mean(axis=0)
-        self.whitening_ = _zca(patches - self.mean_)
+        self.whitening_ = _zca(patches - self.mean_, self.whitening_regularization)
         self.atoms_ = self._atoms((patches - self.mean_) @ self.whitening_, random)
         self.image_shape_ = X.shape[1:]
         return self
@@ -135,6 +140,10 @@ class PatchDictionary(Extractor):
     def _check(self, image_shape):
         for name in ("n_atoms", "patch_size", "n_patches", "n_iter"):
             check_positive_int(getattr(self, name), name)
+        for name in ("contrast_regularization", "whitening_regularization"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not 0 < value < np.inf:
+                raise InputError(f"{name}={value!r} must be a number above 0.")
         if self.n_patches < self.n_atoms:
             raise InputError(f"n_patches={self.n_patches} must be at least n_atoms={self.n_atoms}.")
         if self.dictionary not in ("kmeans", "random"):
@@ -173,7 +182,7 @@ class PatchDictionary(Extractor):
         from cvclassic.features.kernels import normalized_patches, pool_threshold, pool_triangle
 
         places, cells = self._places(image_shape)
-        scale, regularization = _scale(dtype), np.float32(_CONTRAST_REGULARIZATION)
+        scale, regularization = _scale(dtype), np.float32(self.contrast_regularization)
         atom_squares, threshold = (self.atoms_**2).sum(axis=1), np.float32(self.threshold)
         rows, columns = check_grid(self.grid, image_shape)
         triangle = self.encoding == "triangle"
@@ -233,10 +242,10 @@ def _scale(dtype) -> np.float32:
     return np.float32(1 if dtype == np.uint8 else 255)
 
 
-def _zca(centered: np.ndarray) -> np.ndarray:
+def _zca(centered: np.ndarray, regularization: float) -> np.ndarray:
     """Matrix that whitens, and stays as near as possible to the identity."""
     values, vectors = np.linalg.eigh(centered.T.astype(np.float64) @ centered / len(centered))
-    return ((vectors / np.sqrt(np.maximum(values, 0) + _WHITENING_REGULARIZATION)) @ vectors.T).astype(np.float32)
+    return ((vectors / np.sqrt(np.maximum(values, 0) + regularization)) @ vectors.T).astype(np.float32)
 
 
 def _kmeans(X: np.ndarray, centers: np.ndarray, n_iter: int, random) -> np.ndarray:

@@ -22,7 +22,7 @@ def encode(image, extractor):
     for y in range(sides[0]):
         for x in range(sides[1]):
             patch = image[y : y + size, x : x + size].ravel()
-            patch = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 10)
+            patch = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + extractor.contrast_regularization)
             patch = (patch - extractor.mean_) @ extractor.whitening_
             if extractor.encoding == "triangle":
                 distances = np.linalg.norm(extractor.atoms_ - patch, axis=1)
@@ -40,6 +40,8 @@ def encode(image, extractor):
 @pytest.mark.parametrize("X", [COLOR, COLOR[..., 0], COLOR[..., 0].astype(np.float32) / np.float32(255)])
 def test_the_papers_encoding(X, encoding, dictionary):
     extractor = clone(SMALL).set_params(encoding=encoding, dictionary=dictionary)
+    if encoding == "triangle":
+        extractor.set_params(contrast_regularization=40.0, whitening_regularization=1.0)
     features = extractor.fit_transform(X)
     assert features.dtype == np.float32
     assert features.shape[1] == len(extractor.get_feature_names_out())
@@ -51,7 +53,8 @@ def test_the_papers_encoding(X, encoding, dictionary):
 def test_whitening():
     patches = RNG.normal(size=(3000, 9)) @ RNG.normal(size=(9, 9))
     patches = (patches - patches.mean(axis=0)).astype(np.float32)
-    whitening = _zca(patches)
+    whitening = _zca(patches, 0.1)
+    assert np.abs(whitening - _zca(patches, 1.0)).max() > 0.1
     covariance = np.cov((patches @ whitening).T, bias=True)
     values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
     expected = (vectors * (values / (values + 0.1))) @ vectors.T  # 1 but for the regularization
@@ -102,6 +105,8 @@ def test_it_needs_fit():
         ({"dictionary": "ica"}, "'ica'"),
         ({"encoding": "hard"}, "'hard'"),
         ({"grid": 10}, "more cells"),
+        ({"whitening_regularization": 0.0}, "whitening_regularization=0.0 must be a number above 0"),
+        ({"contrast_regularization": "10"}, "contrast_regularization='10'"),
     ],
 )
 def test_bad_parameters(parameters, message):
