@@ -1,7 +1,9 @@
 """Learned patches (k-means) + linear SVM
 
 Coates, Lee and Ng (AISTATS 2011) with 800 atoms of 6 x 6 pixels and triangle encoding, summed over 3 x 3 cells: 7,200
-features. Regularization, grid and C were chosen on CIFAR-10's validation split.
+features, of each training image and its mirror image. Regularization, grid and C were chosen on CIFAR-10's validation
+split (78.0 % there). `python compare.py --dataset cifar10 --pipeline patches_svm`, seed 0, on 2 cores: 77.60 % of the
+test images (copy with JPEG-coded pixels), fitted in 375 s with 5.0 GB at most; 2026-11-22.
 """
 
 from sklearn.pipeline import make_pipeline

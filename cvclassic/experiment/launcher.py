@@ -68,7 +68,9 @@ class Launcher:
         try:
             message = self._messages.get(timeout=seconds)
         except queue.Empty:
-            return None
+            if self._process.poll() is None:
+                return None
+            message = ""
         if message.startswith(ENDED):
             return int(message.removeprefix(ENDED))
         self._kill_group()  # a worker without its launcher
