@@ -43,7 +43,7 @@ CLASSICAL = [name for name, file in builtin_pipelines().items() if file.family =
 )
 def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
     file = builtin_pipelines()[name]
-    job = task(shape, ["handwriting"])
+    job = task(shape, ["handwriting", "mirror"])
     if not file.fits(job):
         assert name == "color_histogram_svm"
         assert len(shape) == 2
