@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from cvclassic.features.extractor import Extractor, cell_offsets, check_grid, with_channels
+from cvclassic.features.extractor import Extractor, check_grid, grid_edges, with_channels
 from cvclassic.images import convert, is_color
 
 
@@ -49,11 +49,11 @@ class ColorGrid(Extractor):
         from cvclassic.features.kernels import color_grid
 
         rows, columns = check_grid(self.grid, image_shape)
-        cells = cell_offsets(self.grid, image_shape, columns, 1)
+        edges = grid_edges(image_shape[0], rows), grid_edges(image_shape[1], columns)
 
         def extract(images, out):
             pixels = _lab(images) if is_color(images) else _in_8_bit_units(images)
-            color_grid(with_channels(pixels), *cells, out.reshape(len(out), rows * columns, 2, -1))
+            color_grid(with_channels(pixels), *edges, out.reshape(len(out), rows * columns, 2, -1))
 
         return extract
 

@@ -403,29 +403,34 @@ def quantize(images, scale, shift, top, levels):
 
 
 @_fast
-def color_grid(pixels, row_cell, column_cell, out):
-    """Mean and standard deviation per channel of each cell; `out` is (n, cells, 2, channels)."""
-    n, height, width, channels = pixels.shape
-    sums, squares = np.empty((out.shape[1], channels)), np.empty((out.shape[1], channels))
-    sizes = np.zeros(out.shape[1])
-    for y in range(height):
-        for x in range(width):
-            sizes[row_cell[y] + column_cell[x]] += 1
+def color_grid(pixels, row_edges, column_edges, out):
+    """Mean and standard deviation per channel of each cell between the edges; `out` is (n, cells, 2, channels)."""
+    n, _, _, channels = pixels.shape
+    columns = column_edges.size - 1
     for i in range(n):
-        sums[:] = 0
-        squares[:] = 0
-        for y in range(height):
-            for x in range(width):
-                cell = np.uintp(row_cell[y] + column_cell[x])
-                for c in range(channels):
-                    value = np.float64(pixels[i, y, x, c])
-                    sums[cell, c] += value
-                    squares[cell, c] += value * value
         for cell in range(out.shape[1]):
+            top, bottom = row_edges[cell // columns], row_edges[cell // columns + 1]
+            left, right = column_edges[cell % columns], column_edges[cell % columns + 1]
+            size = (bottom - top) * (right - left)
             for c in range(channels):
-                mean = sums[cell, c] / sizes[cell]
+                total, squares = 0.0, 0.0
+                for y in range(top, bottom):
+                    if pixels.itemsize == 1:  # whole numbers, a row of which fits into 32 bits
+                        row_total, row_squares = np.uint32(0), np.uint32(0)
+                        for x in range(left, right):
+                            level = np.uint32(pixels[i, y, x, c])
+                            row_total += level
+                            row_squares += level * level
+                        total += row_total
+                        squares += row_squares
+                    else:
+                        for x in range(left, right):
+                            value = np.float64(pixels[i, y, x, c])
+                            total += value
+                            squares += value * value
+                mean = total / size
                 out[i, cell, 0, c] = mean
-                out[i, cell, 1, c] = np.sqrt(max(squares[cell, c] / sizes[cell] - mean * mean, 0.0))
+                out[i, cell, 1, c] = np.sqrt(max(squares / size - mean * mean, 0.0))
 
 
 @_fast
