@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from skimage.feature import hog, local_binary_pattern
 from skimage.filters import gabor
 from threadpoolctl import threadpool_limits
 
+from cvclassic.experiment.worker import peak_memory_bytes
 from cvclassic.features import (
     HOG,
     LBP,
@@ -260,16 +260,7 @@ def stream_once(folder: str) -> None:
     stream(HOG(), images, path)
     seconds = time.perf_counter() - start
     path.unlink()
-    print(seconds, peak_memory_mb())
-
-
-def peak_memory_mb() -> float:
-    """Peak resident memory of this process."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage counts the parent's as well, where that was higher
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    print(seconds, peak_memory_bytes() / 1e6)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
+from cvclassic.experiment.worker import peak_memory_bytes
 
 LINEAR = ["LinearSVM", "LinearSVM.fit_stream", "LinearSVC", "SGDClassifier"]
 KERNEL = ["KernelSVM", "KernelSVM nystroem", "SVC", "OpenCVSVM", "cv2.ml.SVM"]
@@ -88,12 +89,11 @@ def measure(contender, file, rows):
     fitted = time.perf_counter()
     accuracy = float(np.mean(model.predict(X_test) == y_test))
     predicted = time.perf_counter()
-    unit = 1 if sys.platform == "darwin" else 1024
     result = {
         "fit": fitted - start,
         "predict": predicted - fitted,
         "accuracy": accuracy,
-        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+        "mb": peak_memory_bytes() / 1e6,
         "objective": objective(model, batches()) if contender in LINEAR[:3] else None,
     }
     print(json.dumps(result))

@@ -43,8 +43,7 @@ class Launcher:
         return self
 
     def __exit__(self, *exception) -> None:
-        self._process.kill()
-        self._kill_group()
+        self._kill()
         self._process.wait()
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -73,7 +72,7 @@ class Launcher:
             message = ""
         if message.startswith(ENDED):
             return int(message.removeprefix(ENDED))
-        self._kill_group()  # a worker without its launcher
+        self._kill()  # a worker without its launcher
         return self._process.wait()
 
     def _launch(self) -> None:
@@ -88,10 +87,13 @@ class Launcher:
         )
         threading.Thread(target=_listen, args=(self._process.stdout, self._messages), daemon=True).start()
 
-    def _kill_group(self) -> None:
+    def _kill(self) -> None:
+        """End the launcher and its worker, whichever of them is still there."""
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
 
 
 def _listen(stream, messages: queue.SimpleQueue) -> None:

@@ -123,20 +123,18 @@ def run_jobs(
     config = read_config(folder)
     by_name = {p.name: p for p in pipelines}
     pending = pending_jobs(folder)
-    names = {job["dataset"] for job in pending}
-    for dataset in datasets:
-        if dataset.name in names:
-            _check_unchanged(folder, dataset)
+    work = [(dataset, [job for job in pending if job["dataset"] == dataset.name]) for dataset in datasets]
+    work = [(dataset, jobs) for dataset, jobs in work if jobs]
+    for dataset, _ in work:
+        _check_unchanged(folder, dataset)
     with contextlib.ExitStack() as at_the_end:
         launchers = _launchers(pending, by_name, config["threads"], at_the_end)
-        for dataset in datasets:
-            jobs = [job for job in pending if job["dataset"] == dataset.name]
-            if jobs:
-                with _images_file(folder, dataset) as images:
-                    for job in jobs:
-                        pipeline = by_name[job["pipeline"]]
-                        order = _order(folder, job, dataset, pipeline, images, stack, config)
-                        _run_job(folder, job, order, launchers[pipeline.family], progress)
+        for dataset, jobs in work:
+            with _images_file(folder, dataset) as images:
+                for job in jobs:
+                    pipeline = by_name[job["pipeline"]]
+                    order = _order(folder, job, dataset, pipeline, images, stack, config)
+                    _run_job(folder, job, order, launchers[pipeline.family], progress)
 
 
 def pending_jobs(folder: Path) -> list[dict[str, Any]]:

@@ -33,24 +33,26 @@ def tune(estimator, X_train, y_train, X_val, y_val, seed: int) -> dict[str, Any]
         steps = clone(steps)
         X_train, X_val = steps.fit_transform(X_train, y_train), steps.transform(X_val)
     order = _stratified_order(y_train, seed)
-    candidates, tried = list(ParameterGrid(classifier.tuning_grid(X_train))), []
+    grid = classifier.tuning_grid(X_train)
+    candidates, tried = list(ParameterGrid(grid)), []
     for n in _rounds(len(candidates), len(order)):
         rows = np.sort(order[:n])
+        X, y = X_train[rows], y_train[rows]
         scored = []
         for candidate in candidates:
-            fitted = clone(classifier).set_params(**candidate).fit(X_train[rows], y_train[rows])
+            fitted = clone(classifier).set_params(**candidate).fit(X, y)
             scored.append({"n_train": n, "accuracy": float(np.mean(fitted.predict(X_val) == y_val)), **candidate})
             print(f"tuning: {_described(scored[-1])}", flush=True)
         tried += scored
         best = sorted(range(len(scored)), key=lambda k: -scored[k]["accuracy"])  # stable: the first of equals
-        kept = [candidates[k] for k in sorted(best[: max(1, len(best) // KEPT)])]
-        chosen, accuracy = candidates[best[0]], scored[best[0]]["accuracy"]
-        candidates = kept
+        candidates = [candidates[k] for k in sorted(best[: max(1, len(best) // KEPT)])]
+    winner = scored[best[0]]
+    chosen = {name: winner[name] for name in grid}
     classifier.set_params(**chosen)
     return {
         "seconds": time.perf_counter() - started,
         "chosen": chosen,
-        "validation_accuracy": accuracy,
+        "validation_accuracy": winner["accuracy"],
         "tried": tried,
     }
 

@@ -146,7 +146,7 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
     estimator.fit(X_train, y_train, **extra)
     fit_seconds = time.perf_counter() - started
     predictions, scores, predict_seconds = _predict(estimator, X_test)
-    peak_memory = _peak_memory_bytes() + _left_with_launcher(loaded_before_fork)
+    peak_memory = peak_memory_bytes() + _left_with_launcher(loaded_before_fork)
 
     sample = _train_sample(len(y_train), order.task.seed)
     train_predictions, _, _ = _predict(estimator, X_train[sample], with_scores=False)
@@ -245,7 +245,7 @@ def _write_predictions(path: Path, y_true: np.ndarray, y_pred: np.ndarray, score
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def _peak_memory_bytes() -> int:
+def peak_memory_bytes() -> int:
     """Peak resident memory of this process."""
     try:  # Linux: getrusage would report the parent's peak where that was higher, since exec inherits it.
         status = Path("/proc/self/status").read_text()

@@ -1,13 +1,12 @@
 """Straighten slanted handwriting."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 
-from cvclassic.features.extractor import for_kernels, in_blocks, with_channels
+from cvclassic.features.extractor import ImageTransformer, for_kernels, in_blocks, with_channels
 from cvclassic.images import check_images, to_gray
 
 
-class Deskew(TransformerMixin, BaseEstimator):
+class Deskew(ImageTransformer):
     """Shear each image so that its second moments show no slant: images to images, same shape and dtype.
 
     The shear of OpenCV's tutorial "OCR of Hand-written Data using SVM" for images of any size: rows move sideways by
@@ -46,14 +45,3 @@ class Deskew(TransformerMixin, BaseEstimator):
 
         in_blocks(shear, len(X), X.shape[1] * X.shape[2])
         return out
-
-    def prepare(self, X) -> None:
-        """Compile the kernel for images like those of `X`, or load it; a run does so before its clock starts."""
-        self.transform(X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        return tags

@@ -18,7 +18,22 @@ NORMALIZATIONS = (None, "l1", "sqrt", "l2")  # in the order in which the kernels
 _PIXELS_PER_BLOCK = 1 << 19
 
 
-class Extractor(TransformerMixin, BaseEstimator):
+class ImageTransformer(TransformerMixin, BaseEstimator):
+    """What takes image batches and works on them with the kernels, with or without `fit` before."""
+
+    def prepare(self, X) -> None:
+        """Compile the kernels for images like those of `X`, or load them; a run does so before its clock starts."""
+        self.transform(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class Extractor(ImageTransformer):
     """A stateless extractor: image batch in, float32 `(n, d)` out, with or without `fit` before.
 
     A kind of feature says three things: `_check(image_shape)` raises `InputError` where the parameters can't be used
@@ -59,6 +74,15 @@ class Extractor(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n, d), float32, C-contiguous; `out` where it is given
         """
+        X = self._checked(X)
+        self._check(X.shape[1:])
+        out = output_array((len(X), self._n_features(X.shape[1:])), out)
+        extract = self._prepare(X.shape[1:], X.dtype)
+        in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
+        return out
+
+    def _checked(self, X) -> np.ndarray:
+        """`X` as a batch of images, of the shape of those at `fit` if there was one."""
         X = check_images(X)
         fitted_shape = getattr(self, "image_shape_", X.shape[1:])
         if X.shape[1:] != fitted_shape:
@@ -66,28 +90,13 @@ class Extractor(TransformerMixin, BaseEstimator):
                 f"{type(self).__name__} was fitted on images of shape {fitted_shape}, and X holds images of shape "
                 f"{X.shape[1:]}. Resize them, or call fit again."
             )
-        self._check(X.shape[1:])
-        out = output_array((len(X), self._n_features(X.shape[1:])), out)
-        extract = self._prepare(X.shape[1:], X.dtype)
-        in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
-        return out
-
-    def prepare(self, X) -> None:
-        """Compile the kernels for images like those of `X`, or load them; a run does so before its clock starts."""
-        self.transform(X)
+        return X
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the features, in the order of the columns; needs `fit`, since they depend on the images' shape."""
         if not hasattr(self, "image_shape_"):
             raise NotFittedError(f"Call fit first: the features of {type(self).__name__} depend on the images' shape.")
         return np.asarray(self._names(self.image_shape_), dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        return tags
 
 
 def output_array(shape: tuple[int, int], out: np.ndarray | None) -> np.ndarray:

@@ -118,12 +118,7 @@ class PatchDictionary(Extractor):
     def transform(self, X, out=None) -> np.ndarray:
         """Encode every image; see `Extractor.transform`."""
         check_is_fitted(self)
-        X = check_images(X)
-        if X.shape[1:] != self.image_shape_:
-            raise InputError(
-                f"PatchDictionary was fitted on images of shape {self.image_shape_}, and X holds images of shape "
-                f"{X.shape[1:]}. Resize them, or call fit again."
-            )
+        X = self._checked(X)
         out = output_array((len(X), self._n_features(X.shape[1:])), out)
         encode = self._prepare(X.shape[1:], X.dtype)
         step = self._images_per_block(X.shape[1:])

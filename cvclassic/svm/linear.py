@@ -9,13 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from cvclassic.errors import InputError
-from cvclassic.svm.linear_stream import Stream, solve_stream
+from cvclassic.svm.linear_stream import GRAM_FEATURES, Stream, solve_stream
 from cvclassic.svm.threads import in_parallel, on_one_thread, sum_in_parallel
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
 
 BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
 DIRECT_FEATURES = 2000  # up to here each Newton step is solved from its Gram matrix, beyond by conjugate gradients
-GRAM_FEATURES = 8000  # up to here one Gram matrix of all rows is made, as a start or to precondition them
 CONJUGATE_STEPS = 200
 SLOW_STEPS = 12  # Newton's method needs fewer on well-scaled data; beyond them rounding is the likely cause
 

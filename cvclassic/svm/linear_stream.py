@@ -8,7 +8,7 @@ from cvclassic.errors import InputError
 from cvclassic.svm.threads import in_parallel, sum_in_parallel
 
 BLOCK_ROWS = 4096
-DIRECT_FEATURES = 8000
+GRAM_FEATURES = 8000  # up to here a Gram matrix is made
 LENGTHS = 0.5 ** np.arange(1, 16)  # step lengths that a pass tries at once, beside the full step
 
 
@@ -67,8 +67,8 @@ class Stream:
                 check_classification_targets(y)
             except (ValueError, TypeError) as error:
                 raise InputError(f"A batch can't be used: {error}") from error
-            if X.shape[1] != (width or X.shape[1]) or X.shape[1] > DIRECT_FEATURES:
-                raise InputError(f"Batches have up to {DIRECT_FEATURES} features, all the same; found {X.shape[1]}.")
+            if X.shape[1] != (width or X.shape[1]) or X.shape[1] > GRAM_FEATURES:
+                raise InputError(f"Batches have up to {GRAM_FEATURES} features, all the same; found {X.shape[1]}.")
             width = X.shape[1]
             yield X, y
 
