@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from cvclassic.augmentation import MirrorAugmentation, mirrored
+from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, mirrored
+from cvclassic.datasets import load
 from cvclassic.errors import InputError
 from cvclassic.features import HOG
 from cvclassic.svm import LinearSVM
@@ -68,3 +70,58 @@ def test_without_both_it_is_the_classifier_itself(arrows):
 def test_what_is_not_an_image_batch():
     with pytest.raises(InputError, match="shape"):
         MirrorAugmentation(LinearSVM()).fit(np.zeros((4, 5)), [0, 1, 0, 1])
+
+
+def test_distorted_copies_are_the_affine_map_that_is_documented(rng):
+    X = rng.integers(0, 256, (1, 21, 21), dtype=np.uint8)
+    seen = fitted_on(AffineAugmentation(Recorder(), copies=1, rotation=0, shear=0, scale=0, shift=0), X, [0])
+    np.testing.assert_array_equal(seen, np.concatenate([X, X]))
+
+    spot = np.zeros((40, 41, 41), np.uint8)
+    spot[:, 20, 32] = 255
+    seen = fitted_on(AffineAugmentation(Recorder(), rotation=30, shear=0, scale=0, shift=0, random_state=1), spot)
+    rows, columns = np.array([np.unravel_index(image.argmax(), image.shape) for image in seen[40:]]).T - 20
+    np.testing.assert_allclose(np.hypot(rows, columns), 12, atol=1)  # a rotation keeps the distance from the center
+    angles = np.degrees(np.arctan2(rows, columns))
+    assert angles.min() == pytest.approx(-30, abs=5)
+    assert angles.max() == pytest.approx(30, abs=5)
+
+    seen = fitted_on(AffineAugmentation(Recorder(), rotation=0, shear=0, scale=0, shift=3, random_state=1), spot)
+    rows, columns = np.array([np.unravel_index(image.argmax(), image.shape) for image in seen[40:]]).T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((17, 23, 29, 35), abs=1)
+
+    seen = fitted_on(AffineAugmentation(Recorder(), rotation=0, shear=0, scale=0.25, shift=0, random_state=1), spot)
+    columns = np.array([image.argmax() % 41 for image in seen[40:]]) - 20
+    assert (columns.min(), columns.max()) == pytest.approx((12 / 1.25, 12 / 0.75), abs=1)
+
+
+def test_distorted_copies_help_where_training_images_stand_upright():
+    digits = load("digits")
+    X, y = digits.images[digits.train], digits.labels[digits.train]
+    turned = fitted_on(AffineAugmentation(Recorder(), copies=1, rotation=25, random_state=5), X[600:])[-len(X[600:]) :]
+    plain = make_pipeline(HOG(cell_size=4), LinearSVM())
+    augmented = AffineAugmentation(plain, copies=2, rotation=25, random_state=0).fit(X[:600], y[:600])
+    assert augmented.score(turned, y[600:]) > plain.fit(X[:600], y[:600]).score(turned, y[600:]) + 0.01
+    assert augmented.decision_function(turned).shape == (len(turned), 10)
+
+
+@pytest.mark.parametrize(
+    "options", [{"copies": 0}, {"copies": 1.5}, {"rotation": -1}, {"shift": float("nan")}], ids=str
+)
+def test_wrong_limits_of_distortion(rng, options):
+    X = rng.integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    with pytest.raises(InputError, match=next(iter(options))):
+        AffineAugmentation(Recorder(), **options).fit(X, [0, 1, 0, 1])
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Keeps the images that it is fitted on."""
+
+    def fit(self, X, y):
+        self.seen_, self.classes_ = X, np.unique(y)
+        assert len(X) == len(y)
+        return self
+
+
+def fitted_on(model, X, y=None):
+    return model.fit(X, np.zeros(len(X)) if y is None else y).estimator_.seen_
