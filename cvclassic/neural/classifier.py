@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -13,12 +18,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.errors import CVClassicError, InputError
-from cvclassic.images import check_images
+from cvclassic.neural import losses, preflight
 from cvclassic.neural.backend import prepare_backend
-from cvclassic.neural.stack import TrainingStack
-
-CROSS_ENTROPY = "sparse_categorical_crossentropy"
-LOSSES = (CROSS_ENTROPY, "squared_hinge", "hinge", "categorical_hinge")
+from cvclassic.neural.stack import BACKUP, TrainingStack
 
 # Prediction keeps no activations, so its batches can be larger than those of training.
 PREDICTION_BATCH_SIZE = 512
@@ -27,20 +29,40 @@ PREDICTION_BATCH_SIZE = 512
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
     """A Keras network as a scikit-learn classifier of images or of feature vectors.
 
+    The keyword-only parameters of the model function are parameters of the classifier, `model__<name>`, for
+    `get_params`, `set_params` and searches over them.
+
     Parameters
     ----------
     model : function (input_shape, n_classes) -> keras.Model
         Makes the network, uncompiled, with one score (logit) per class and no softmax at its end: `mlp`, `cnn`,
-        `linear_head`, or one of your own. It stands at the top of a module, so that the classifier can be pickled.
+        `linear_head`, `resnet_small`, or one of your own. It stands at the top of a module, so that the classifier can
+        be pickled.
     stack : TrainingStack, optional
         None is `TrainingStack()`.
-    loss : {"sparse_categorical_crossentropy", "squared_hinge", "hinge", "categorical_hinge"}
-        `"squared_hinge"` and `"hinge"` train one class against the rest, as `sklearn.svm.LinearSVC` does.
+    loss : str or function
+        With the softmax of the scores as probabilities: `"sparse_categorical_crossentropy"` and
+        `"categorical_crossentropy"` (the same loss, from class numbers and from one-hot targets), `"focal"` (Lin et
+        al., 2017, gamma 2: what is easy weighs less; its probabilities are too near the middle) and
+        `"mean_squared_error"` (of the probabilities: Brier's score). Of the scores themselves: `"squared_hinge"` and
+        `"hinge"`, one class against the rest, as `sklearn.svm.LinearSVC` does, and `"categorical_hinge"`. Or a
+        function `(y_true, y_pred)` of one-hot targets and scores, both float (n, n_classes), to losses (n,).
+    class_weight : dict of label to weight, or "balanced", optional
+        How much the loss of each true class weighs, in training and in `val_loss`. Labels that the dict lacks weigh 1;
+        `"balanced"` is n / (n_classes * n of the class).
+    cost_matrix : array-like of shape (n_classes, n_classes), optional
+        What it costs to predict the column's class where the row's is true, classes in the order of `classes_`.
+        Training stays as it is, and the class of least expected cost is predicted (Elkan, The foundations of
+        cost-sensitive learning, 2001). It needs a loss with probabilities. The history's accuracies are those of the
+        likeliest class.
+    callbacks : sequence of functions () -> keras.callbacks.Callback
+        Your own callbacks, made anew for each training; a callback's class is such a function. See docs/callbacks.md.
     seed : int
         Of the initial weights, the order of the batches and dropout. It is set for the whole process
         (`keras.utils.set_random_seed`).
     log_dir : path, optional
-        Folder that keeps `training.csv`, a line per epoch. None keeps no file.
+        Folder that keeps `training.csv`, a line per epoch, and while training lasts a backup: where the process was
+        killed, the same `fit` with the same folder goes on after the last whole epoch. None keeps no file.
 
     Attributes
     ----------
@@ -54,11 +76,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         The trained network behind the scaling of its input.
     n_parameters_ : int
         Trained parameters, those of `model` alone.
+    costs_ : ndarray of shape (n_classes, n_classes), or None
+        The cost matrix.
     history_ : dict of str to list of float
-        A value per epoch of `loss`, `accuracy`, `learning_rate` and, with validation data, `val_loss` and
-        `val_accuracy`.
+        A value per epoch of `loss`, `accuracy`, `learning_rate` and, with validation data, `val_loss`,
+        `val_accuracy` and, where the stack asks for it, `val_macro_f1`.
     best_epoch_ : int
         The epoch, counted from 0, whose weights are kept.
+    overfit_epoch_ : int or None
+        The epoch, counted from 0, from which on the validation loss rose while the training loss fell.
     """
 
     # Inside a Pipeline(transform_input=["X_val"]) with metadata routing on, fit gets these without set_fit_request.
@@ -69,22 +95,53 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         model: Callable,
         *,
         stack: TrainingStack | None = None,
-        loss: str = CROSS_ENTROPY,
+        loss: losses.Loss = losses.CROSS_ENTROPY,
+        class_weight: Mapping | str | None = None,
+        cost_matrix=None,
+        callbacks: Sequence[Callable] = (),
         seed: int = 0,
         log_dir: str | Path | None = None,
     ):
         self.model = model
         self.stack = stack
         self.loss = loss
+        self.class_weight = class_weight
+        self.cost_matrix = cost_matrix
+        self.callbacks = callbacks
         self.seed = seed
         self.log_dir = log_dir
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name; with `deep` also the model function's keyword-only ones, as `model__<name>`."""
+        own = super().get_params(deep)
+        return own | {f"model__{name}": value for name, value in _keywords(self.model).items()} if deep else own
+
+    def set_params(self, **params) -> NeuralClassifier:
+        """Set parameters by name; `model__<name>` binds the model function's (`functools.partial`).
+
+        Raises
+        ------
+        InputError
+            For a name that the model function doesn't have.
+        """
+        of_model = {name: value for name, value in params.items() if name.startswith("model__")}
+        super().set_params(**{name: value for name, value in params.items() if name not in of_model})
+        known = _keywords(self.model)
+        for name in of_model:
+            if name.removeprefix("model__") not in known:
+                has = ", ".join(f"model__{keyword}" for keyword in known) or "none"
+                raise InputError(f"{_name_of(self.model)} has no parameter for {name}; its parameters are: {has}.")
+        if of_model:
+            bound = {name.removeprefix("model__"): value for name, value in of_model.items()}
+            self.model = functools.partial(self.model, **bound)
+        return self
 
     def prepare(self, X=None) -> None:
         """Import Keras now, so that `fit` need not; a run does so before its clock starts."""
         prepare_backend()
 
     def fit(self, X, y, X_val=None, y_val=None) -> NeuralClassifier:
-        """Train the network; print a line per epoch.
+        """Train the network; print what is trained and how, and a line per epoch.
 
         With `X_val` and `y_val` the weights of the best validation epoch are kept, and training stops early where it
         no longer gets better. Without them all epochs are trained and the last weights are kept.
@@ -92,53 +149,58 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X, X_val : array-like of shape (n, height, width) or (n, height, width, 3), or (n, n_features)
-            Images as `cvclassic.images.check_images` describes them, or features.
+            Images as `cvclassic.images.check_images` describes them, or features of about the size of 1.
         y, y_val : array-like of shape (n,)
             Labels of any sortable type.
 
         Raises
         ------
         InputError
-            For arrays or parameters that can't be used.
+            For arrays or parameters that can't be used, or don't fit together.
         MissingDependencyError
             Without Keras and a backend.
         CVClassicError
             Where the loss becomes NaN or infinite.
         """
         stack = self._check_parameters(X_val, y_val)
-        X = _check_samples(X, "X")
-        self.classes_, codes = np.unique(_check_labels(y, len(X), "y"), return_inverse=True)
+        X = preflight.check_samples(X, "X")
+        self.classes_, codes = np.unique(preflight.check_labels(y, len(X), "y"), return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y holds one class only, {self.classes_[0]!r}; a classifier needs two or more.")
+        preflight.check_fit(X, stack.batch_size)
+        self.costs_ = losses.check_cost_matrix(self.cost_matrix, self.loss, len(self.classes_))
         self.input_shape_ = X.shape[1:]
         self.n_features_in_ = math.prod(self.input_shape_)
         validation = None if X_val is None else self._check_validation(X_val, y_val)
 
         keras = prepare_backend()
         keras.utils.set_random_seed(self.seed)
-        network = self._build(keras)
-        network.compile(stack.make_optimizer(), *self._loss_and_metrics(keras), jit_compile=False)
-        self.history_ = self._train(network, stack, X, self._targets(codes), validation)
+        with _precision(keras, stack.precision):
+            network = self._build(keras)
+            loss, accuracy = losses.make_loss(self.loss), losses.make_accuracy(self.loss)
+            network.compile(stack.make_optimizer(), loss, metrics=[accuracy], jit_compile=False)
+        self.history_ = self._train(network, stack, (X, codes), validation)
         # The same layers without optimizer state, which would triple what is kept and pickled.
         self.model_ = keras.Model(network.inputs, network.outputs)
         return self
 
     def predict(self, X) -> np.ndarray:
         """Label of each sample, shape (n,)."""
-        scores = self._scores(X)
+        scores = self._class_scores(X)
         return self.classes_[scores.argmax(axis=1)]
 
     def decision_function(self, X) -> np.ndarray:
-        """Score of each class, shape (n, n_classes); of two classes the second's lead over the first, shape (n,)."""
-        scores = self._scores(X)
+        """Score of each class, shape (n, n_classes); of two classes the second's lead over the first, shape (n,).
+
+        It is the network's score, or with a cost matrix what predicting the class is expected to cost, negated.
+        """
+        scores = self._class_scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: self.loss == CROSS_ENTROPY)
+    @available_if(lambda self: self.loss in losses.PROBABILISTIC)
     def predict_proba(self, X) -> np.ndarray:
-        """Probability of each class, shape (n, n_classes); only with the cross-entropy loss."""
-        scores = self._scores(X)
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        """Probability of each class, shape (n, n_classes); only with the losses that make them."""
+        return _softmax(self._scores(X))
 
     def _check_parameters(self, X_val, y_val) -> TrainingStack:
         stack = TrainingStack() if self.stack is None else self.stack
@@ -146,32 +208,22 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"stack is {type(stack).__name__}; it must be a TrainingStack, or None.")
         if not callable(self.model):
             raise InputError(f"model is {self.model!r}; it must be a function (input_shape, n_classes) -> keras.Model.")
-        if self.loss not in LOSSES:
-            raise InputError(f"loss={self.loss!r} is unknown; use one of {', '.join(LOSSES)}.")
+        losses.check_loss(self.loss)
         if (X_val is None) != (y_val is None):
             raise InputError("Only one of X_val and y_val is given; give both, or neither.")
+        if stack.tensorboard and self.log_dir is None:
+            raise InputError("tensorboard=True needs a folder for its log; give log_dir.")
         return stack
 
     def _check_validation(self, X_val, y_val) -> tuple[np.ndarray, np.ndarray]:
-        X_val = _check_samples(X_val, "X_val")
+        X_val = preflight.check_samples(X_val, "X_val")
         if X_val.shape[1:] != self.input_shape_:
             raise InputError(f"Samples of X_val have shape {X_val.shape[1:]}, those of X {self.input_shape_}.")
-        y_val = _check_labels(y_val, len(X_val), "y_val")
+        y_val = preflight.check_labels(y_val, len(X_val), "y_val")
         unknown = np.setdiff1d(y_val, self.classes_)
         if len(unknown):
             raise InputError(f"y_val holds labels that y lacks: {unknown[:5].tolist()}.")
-        return X_val, self._targets(np.searchsorted(self.classes_, y_val))
-
-    def _targets(self, codes: np.ndarray) -> np.ndarray:
-        if self.loss == CROSS_ENTROPY:
-            return codes.astype(np.int32)
-        return np.eye(len(self.classes_), dtype=np.float32)[codes]  # Keras's hinge losses read 0 as -1
-
-    def _loss_and_metrics(self, keras):
-        if self.loss == CROSS_ENTROPY:
-            accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True), None, None, [accuracy]
-        return self.loss, None, None, [keras.metrics.CategoricalAccuracy("accuracy")]
+        return X_val, np.searchsorted(self.classes_, y_val)
 
     def _build(self, keras):
         n_classes = len(self.classes_)
@@ -187,30 +239,59 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
             raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
         self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+        if outputs.dtype != "float32":  # a loss of half precision would be a poor one
+            outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
         return keras.Model(inputs, outputs)
 
-    def _train(self, network, stack: TrainingStack, X, targets, validation) -> dict[str, list[float]]:
+    def _train(self, network, stack: TrainingStack, training, validation) -> dict[str, list[float]]:
+        from cvclassic.neural.callbacks import BackupAndRestore, OverfitWatch
+
+        weights = losses.class_weights(self.class_weight, self.classes_, training[1])
+        data, validation_data = (self._weighted(part, weights) for part in (training, validation))
+        settings = self._settings(stack)
+        print(preflight.report(network, *data[:2], validation, self.classes_, settings), flush=True)
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
-            log_dir = Path(scratch if self.log_dir is None else self.log_dir)
-            log_dir.mkdir(parents=True, exist_ok=True)
-            best_weights = Path(scratch, "best.weights.h5") if validation else None
-            history = network.fit(
-                X,
-                targets,
-                batch_size=stack.batch_size,
-                epochs=stack.epochs,
-                validation_data=validation,
-                callbacks=stack.make_callbacks(log_dir / "training.csv", best_weights),
-                verbose=0,
-            ).history
-            history = {name: [float(value) for value in values] for name, values in history.items()}
-            self._check_convergence(history)
-            self.best_epoch_ = len(history["loss"]) - 1
-            if validation:
-                choose = np.argmin if stack.monitor == "val_loss" else np.argmax
-                self.best_epoch_ = int(choose(history[stack.monitor]))
-                network.load_weights(best_weights)
+            folder = Path(scratch if self.log_dir is None else self.log_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            callbacks = stack.make_callbacks(folder, validation=validation, own=[make() for make in self.callbacks])
+            same_training = settings | {"samples": data[0].shape, "parameters": self.n_parameters_}
+            backup = BackupAndRestore(folder / BACKUP, callbacks, same_training)
+            try:
+                history = network.fit(
+                    *data[:2],
+                    sample_weight=data[2],
+                    batch_size=stack.batch_size,
+                    initial_epoch=backup.epochs_done,
+                    epochs=backup.epochs_done if backup.stopped else stack.epochs,
+                    validation_data=validation_data,
+                    callbacks=callbacks if self.log_dir is None else [*callbacks, backup],
+                    verbose=0,
+                ).history
+                history = {name: [float(value) for value in values] for name, values in history.items()}
+                self._check_convergence(history)
+                self._keep_best(network, stack, history, folder / BACKUP if validation else None)
+            except Exception:  # and not KeyboardInterrupt: that training can go on
+                backup.remove()
+                raise
+            backup.remove()
+        watches = [callback for callback in callbacks if isinstance(callback, OverfitWatch)]
+        self.overfit_epoch_ = watches[0].overfit_epoch if watches else None
         return history
+
+    def _weighted(self, samples, weights: np.ndarray | None):
+        """Samples, targets for the loss, and the weight of each sample or None."""
+        if samples is None:
+            return None
+        X, codes = samples
+        targets = losses.make_targets(self.loss, codes, len(self.classes_))
+        return X, targets, None if weights is None else weights[codes]
+
+    def _settings(self, stack: TrainingStack) -> dict[str, Any]:
+        """Every hyperparameter, JSON-able."""
+        own = {name: value for name, value in self.get_params().items() if name not in ("stack", "log_dir")}
+        own |= {"model": _name_of(self.model), "callbacks": [_name_of(make) for make in self.callbacks] or None}
+        own["loss"] = _name_of(self.loss) if callable(self.loss) else self.loss
+        return {name: None if value is None else str(value) for name, value in own.items()} | {"stack": asdict(stack)}
 
     def _check_convergence(self, history) -> None:
         broken = np.flatnonzero(~np.isfinite(history["loss"]))
@@ -221,14 +302,25 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
                 "(TrainingStack.learning_rate)."
             )
 
+    def _keep_best(self, network, stack: TrainingStack, history, weights: Path | None) -> None:
+        self.best_epoch_ = len(history["loss"]) - 1
+        if weights:
+            choose = np.nanargmin if stack.monitor_mode() == "min" else np.nanargmax
+            self.best_epoch_ = int(choose(history[stack.monitor]))
+            network.load_weights(weights / f"best-{self.best_epoch_ + 1}.weights.h5")
+
     def _scores(self, X) -> np.ndarray:
         check_is_fitted(self)
-        X = _check_samples(X, "X")
+        X = preflight.check_samples(X, "X")
         if X.shape[1:] != self.input_shape_:
             raise InputError(
                 f"Samples of X have shape {X.shape[1:]}; the classifier was fitted on {self.input_shape_}."
             )
         return self.model_.predict(X, batch_size=PREDICTION_BATCH_SIZE, verbose=0)
+
+    def _class_scores(self, X) -> np.ndarray:
+        scores = self._scores(X)
+        return scores if self.costs_ is None else -_softmax(scores) @ self.costs_
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -250,25 +342,32 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             self.model_ = keras.saving.load_model(path, compile=False)
 
 
-def _check_samples(X, name: str) -> np.ndarray:
-    """Features as float32 (n, d), or images as (n, height, width, channels) with values from 0 to 255."""
-    X = np.asarray(X)
-    if X.ndim != 2:
-        X = check_images(X, name=name)
-        X = X if X.dtype == np.uint8 else X * np.float32(255)
-        return X if X.ndim == 4 else X[..., np.newaxis]
-    if 0 in X.shape or X.dtype.kind not in "fiub":
-        raise InputError(f"{name} has shape {X.shape} and dtype {X.dtype}; features are numbers, (n, n_features).")
-    X = X.astype(np.float32, copy=False)
-    if not np.isfinite(X).all():
-        raise InputError(f"{name} holds NaN or infinite values; remove or replace them.")
-    return X
+def _keywords(model: Callable) -> dict[str, Any]:
+    """The model function's keyword-only parameters and their values, also where a `functools.partial` binds them."""
+    try:
+        parameters = inspect.signature(model).parameters.values()
+    except (TypeError, ValueError):  # no function, which `fit` says, or one without a signature
+        return {}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
 
 
-def _check_labels(y, n: int, name: str) -> np.ndarray:
-    y = np.asarray(y)
-    if y.ndim != 1 or len(y) != n:
-        raise InputError(
-            f"{name} has shape {y.shape}; it must hold one label for each of the {n} samples, shape ({n},)."
-        )
-    return y
+def _name_of(function: Callable) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", str(function))
+
+
+@contextlib.contextmanager
+def _precision(keras, name: str):
+    """Let layers that are made inside compute in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvclassic.errors import InputError
+from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.neural.backend import prepare_backend
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -21,127 +23,294 @@ LEARNING_RATES = {
     "adagrad": 0.02,
     "rmsprop": 1e-3,
     "adam": 3e-3,
+    "adamw": 3e-3,
+    "nadam": 3e-3,
 }
 """The optimizers, and the learning rate of each where none is given."""
 
-SCHEDULES = ("cosine", "constant")
-MONITORS = ("val_loss", "val_accuracy")
+OPTIMIZER_PARAMETERS = {
+    "sgd": ("weight_decay",),
+    "momentum": ("momentum", "weight_decay"),
+    "nesterov": ("momentum", "weight_decay"),
+    "adagrad": ("epsilon", "weight_decay"),
+    "rmsprop": ("rho", "momentum", "epsilon", "weight_decay"),
+    "adam": ("beta_1", "beta_2", "epsilon", "weight_decay"),
+    "adamw": ("beta_1", "beta_2", "epsilon", "weight_decay"),
+    "nadam": ("beta_1", "beta_2", "epsilon", "weight_decay"),
+}
+"""The parameters that each optimizer has besides the learning rate."""
+
+DECAYS = {"constant": None, "cosine": None, "inverse_time": 1.0, "exponential": 0.9, "step": 0.5}
+"""The schedules, and the `decay` of each where none is given; None where the schedule has no such parameter."""
+
+BACKUP = "backup"
+"""The folder, inside the training's own, of what an interrupted training goes on from."""
+
+MONITORS = ("val_loss", "val_accuracy", "val_macro_f1")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+# Name and arguments of Keras's class where they are not just the optimizer's own.
+_KERAS_OPTIMIZERS = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "adagrad": ("Adagrad", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {}),
+    "nadam": ("Nadam", {}),
+}
 
 
 @dataclass(frozen=True)
 class TrainingStack:
     """How a network is trained; one object for all networks of a run. Importing and making it needs no Keras.
 
+    With g the gradient, a the learning rate and x a weight, the optimizers are: `"sgd"`, x -= a g; `"momentum"`,
+    v = momentum v - a g and x += v; `"nesterov"`, the same with the gradient taken ahead, in Keras's form
+    x += momentum v - a g after v's step (Sutskever et al., 2013, with x standing for the point ahead); `"adagrad"`
+    (Duchi et al., 2011), `"rmsprop"` (Tieleman and Hinton, 2012), `"adam"` (Kingma and Ba, 2015), `"adamw"`
+    (Loshchilov and Hutter, 2019), `"nadam"` (Dozat, 2016).
+
     Parameters
     ----------
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"}
-        `"momentum"` and `"nesterov"` are SGD with momentum 0.9.
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam"}
     learning_rate : float, optional
-        That of the first epoch. None takes the optimizer's own from `LEARNING_RATES`.
-    schedule : {"cosine", "constant"}
-        `"cosine"` lets the rate fall along half a cosine, from epoch to epoch, to nearly 0 in the last
-        (Loshchilov and Hutter, SGDR, 2017, without restarts).
+        None takes the optimizer's own from `LEARNING_RATES`.
+    momentum : float, optional
+        Of `"momentum"` and `"nesterov"` (0.9 where None) and of `"rmsprop"` (0).
+    beta_1, beta_2 : float, optional
+        Of `"adam"`, `"adamw"`, `"nadam"`: what the moving averages of the gradient and of its square keep at each step
+        (0.9 and 0.999).
+    rho : float, optional
+        Of `"rmsprop"`: what the moving average of the squared gradient keeps (0.9).
+    epsilon : float, optional
+        Of the adaptive optimizers, in the denominator (1e-7). Keras adds it under the root for `"adagrad"`, whose sum
+        of squares it starts at 0.1, and for `"rmsprop"`; outside of the root, and without its correction of bias, for
+        the Adams.
+    weight_decay : float, optional
+        Every weight, biases included, loses this share times the learning rate at each step, apart from the gradient.
+        None is 0.004 for `"adamw"`, and none for the others.
+    schedule : {"cosine", "constant", "inverse_time", "exponential", "step"}
+        How the rate falls from epoch to epoch. With i the epochs since the warm-up: `"inverse_time"`,
+        1 / (1 + decay i); `"exponential"`, decay ** i; `"step"`, decay ** (i // decay_epochs); `"cosine"`, half a
+        cosine from 1 to nearly 0 in the last epoch (Loshchilov and Hutter, SGDR, 2017, without restarts).
+    decay : float, optional
+        Of the schedule, as above. None is 1 for `"inverse_time"`, 0.9 for `"exponential"`, 0.5 for `"step"`.
+    decay_epochs : int, optional
+        Epochs of one step of `"step"`. None is a third of all epochs, rounded up.
+    warmup_epochs : int
+        The first so many epochs climb to `learning_rate` in equal steps (Goyal et al., 2017); the schedule begins
+        after them.
     batch_size, epochs : int
-    monitor : {"val_loss", "val_accuracy"}
+    monitor : {"val_loss", "val_accuracy", "val_macro_f1"}
         The validation figure that chooses the best epoch and drives the callbacks.
+    macro_f1 : bool
+        Compute `val_macro_f1` at the end of each epoch even where `monitor` doesn't ask for it.
     early_stopping_patience : int
         Epochs without a better `monitor` after which training stops (`EarlyStopping`).
     plateau_factor, plateau_patience : float, int
         After so many epochs without a better `monitor` the rate is multiplied by the factor, on top of the schedule
         (`ReduceLROnPlateau`).
+    time_budget : float, optional
+        Seconds after which training ends, within an epoch if need be, with the best weights so far.
+    tensorboard : bool
+        Write a log for TensorBoard into the folder `tensorboard` of the training's log folder.
+    precision : {"float32", "mixed_float16", "mixed_bfloat16"}
+        What the layers compute in; the weights are float32 always. The mixed ones are for GPUs.
 
     Raises
     ------
     InputError
-        For a value outside of these.
+        For a value outside of these, or a parameter that the chosen optimizer or schedule doesn't have.
     """
 
     optimizer: str = "adam"
     learning_rate: float | None = None
+    momentum: float | None = None
+    beta_1: float | None = None
+    beta_2: float | None = None
+    rho: float | None = None
+    epsilon: float | None = None
+    weight_decay: float | None = None
     schedule: str = "cosine"
+    decay: float | None = None
+    decay_epochs: int | None = None
+    warmup_epochs: int = 0
     batch_size: int = 64
     epochs: int = 10
     monitor: str = "val_loss"
+    macro_f1: bool = False
     early_stopping_patience: int = 5
     plateau_factor: float = 0.5
     plateau_patience: int = 3
+    time_budget: float | None = None
+    tensorboard: bool = False
+    precision: str = "float32"
 
     def __post_init__(self):
-        for name, known in (("optimizer", LEARNING_RATES), ("schedule", SCHEDULES), ("monitor", MONITORS)):
-            if getattr(self, name) not in tuple(known):
-                raise InputError(f"{name}={getattr(self, name)!r} is unknown; use one of {', '.join(known)}.")
-        if self.learning_rate is not None and not _is_number(self.learning_rate, above=0):
-            raise InputError(f"learning_rate={self.learning_rate!r}; it must be a number above 0, such as 0.001.")
-        for name in ("batch_size", "epochs", "early_stopping_patience", "plateau_patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{name}={value!r}; it must be a whole number of at least 1.")
+        self._check_choices()
+        self._check_optimizer()
+        self._check_counts()
+        self._check_schedule()
         if not _is_number(self.plateau_factor, above=0) or self.plateau_factor >= 1:
             raise InputError(f"plateau_factor={self.plateau_factor!r}; it must lie between 0 and 1, such as 0.5.")
+        if self.time_budget is not None and not _is_number(self.time_budget, above=0):
+            raise InputError(f"time_budget={self.time_budget!r}; it must be a number of seconds above 0, such as 60.")
 
     def initial_learning_rate(self) -> float:
-        """The learning rate of the first epoch."""
+        """The learning rate before the schedule's factor."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else float(self.learning_rate)
+
+    def scheduled_rate(self, epoch: int) -> float:
+        """The schedule's learning rate in `epoch`, counted from 0; a plateau may lower it further."""
+        return self.initial_learning_rate() * self._schedule_factor(epoch)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """A fresh Keras optimizer."""
-        optimizers = prepare_backend().optimizers
-        rate = self.initial_learning_rate()
-        if self.optimizer in ("sgd", "momentum", "nesterov"):
-            momentum = 0.0 if self.optimizer == "sgd" else 0.9
-            return optimizers.SGD(rate, momentum=momentum, nesterov=self.optimizer == "nesterov")
-        return {"adagrad": optimizers.Adagrad, "rmsprop": optimizers.RMSprop, "adam": optimizers.Adam}[self.optimizer](
-            rate
-        )
+        name, arguments = _KERAS_OPTIMIZERS[self.optimizer]
+        given = {p: float(v) for p in OPTIMIZER_PARAMETERS[self.optimizer] if (v := getattr(self, p)) is not None}
+        return getattr(prepare_backend().optimizers, name)(self.initial_learning_rate(), **(arguments | given))
 
-    def make_callbacks(self, log: Path, best_weights: Path | None) -> list[keras.callbacks.Callback]:
-        """The callbacks of one training.
+    def make_callbacks(
+        self,
+        folder: Path,
+        *,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        own: Sequence[keras.callbacks.Callback] = (),
+    ) -> list[keras.callbacks.Callback]:
+        """The callbacks of one training, in the order in which Keras calls them.
 
         Parameters
         ----------
-        log : Path
-            The CSV file that gets a line per epoch.
-        best_weights : Path, optional
-            Where the weights of the best epoch by `monitor` are written (`*.weights.h5`). None where there is no
-            validation data: then nothing stops early, and the rate falls where the training loss stands still.
+        folder : Path
+            Gets `training.csv`, a line per epoch, and with `tensorboard` the folder of that name; its folder
+            `BACKUP` gets the weights of the best epoch by `monitor` (`callbacks.BestWeights`).
+        validation : (X_val, y_val), optional
+            Samples as the network takes them, and the numbers of their classes. None where there is no validation
+            data: then nothing stops early, no weights are written, and the rate falls where the training loss stands
+            still.
+        own : sequence of keras.callbacks.Callback
+            Called before the stack's, so that what they add to an epoch's figures is logged.
+
+        Raises
+        ------
+        MissingDependencyError
+            For `tensorboard` where it isn't installed.
         """
-        callbacks = prepare_backend().callbacks
-        watched = self.monitor if best_weights else "loss"
-        chosen = [callbacks.TerminateOnNaN()]
-        if self.schedule == "cosine":
-            chosen.append(callbacks.LearningRateScheduler(self._next_rate))
-        chosen.append(
-            callbacks.ReduceLROnPlateau(watched, factor=self.plateau_factor, patience=self.plateau_patience, min_lr=0)
-        )
-        if best_weights:
-            chosen.append(callbacks.EarlyStopping(watched, patience=self.early_stopping_patience))
-            chosen.append(callbacks.ModelCheckpoint(best_weights, watched, save_best_only=True, save_weights_only=True))
-        return [*chosen, callbacks.CSVLogger(log), self._progress_line(callbacks)]
+        from cvclassic.neural import callbacks
+
+        keras_callbacks = prepare_backend().callbacks
+        watched, mode = (self.monitor, self.monitor_mode()) if validation else ("loss", "min")
+        chosen = [*own, keras_callbacks.TerminateOnNaN()]
+        if validation and (self.macro_f1 or self.monitor == "val_macro_f1"):
+            chosen.insert(0, callbacks.MacroF1(*validation))
+        if self.schedule != "constant" or self.warmup_epochs:
+            chosen.append(keras_callbacks.LearningRateScheduler(self._next_rate))
+        plateau = {"factor": self.plateau_factor, "patience": self.plateau_patience}
+        chosen.append(keras_callbacks.ReduceLROnPlateau(watched, mode=mode, min_lr=0, **plateau))
+        if validation:
+            chosen += [
+                keras_callbacks.EarlyStopping(watched, mode=mode, patience=self.early_stopping_patience),
+                callbacks.BestWeights(folder / BACKUP, watched, mode),
+                callbacks.OverfitWatch(),
+            ]
+        if self.time_budget is not None:
+            chosen.append(callbacks.TimeBudget(self.time_budget))
+        if self.tensorboard:
+            chosen.append(_tensorboard(keras_callbacks, folder / "tensorboard"))
+        return [*chosen, keras_callbacks.CSVLogger(folder / "training.csv"), callbacks.EpochLine(self.epochs)]
+
+    def monitor_mode(self) -> str:
+        """`"min"` where a lower `monitor` is better, else `"max"`."""
+        return "min" if self.monitor == "val_loss" else "max"
 
     def _next_rate(self, epoch: int, rate: float) -> float:
         # A ratio of two points of the curve and not the point itself, so that what ReduceLROnPlateau cut stays cut.
-        return rate * self._cosine(epoch) / self._cosine(epoch - 1) if epoch else rate
+        return rate * self._schedule_factor(epoch) / (self._schedule_factor(epoch - 1) if epoch else 1.0)
 
-    def _cosine(self, epoch: int) -> float:
-        return (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+    def _schedule_factor(self, epoch: int) -> float:
+        if epoch < self.warmup_epochs:
+            return (epoch + 1) / (self.warmup_epochs + 1)
+        i = epoch - self.warmup_epochs
+        decay = DECAYS[self.schedule] if self.decay is None else self.decay
+        if self.schedule == "cosine":
+            return (1 + math.cos(math.pi * i / (self.epochs - self.warmup_epochs))) / 2
+        if self.schedule == "inverse_time":
+            return 1 / (1 + decay * i)
+        if self.schedule == "exponential":
+            return decay**i
+        if self.schedule == "step":
+            return decay ** (i // (self.decay_epochs or math.ceil(self.epochs / 3)))
+        return 1.0
 
-    def _progress_line(self, callbacks) -> keras.callbacks.Callback:
-        clock = {}
+    def _check_choices(self) -> None:
+        choices = {
+            "optimizer": LEARNING_RATES,
+            "schedule": DECAYS,
+            "monitor": MONITORS,
+            "precision": PRECISIONS,
+            "macro_f1": (False, True),
+            "tensorboard": (False, True),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in tuple(known):
+                known = ", ".join(map(str, known))
+                raise InputError(f"{name}={getattr(self, name)!r} is unknown; use one of {known}.")
 
-        def start(epoch, logs):
-            clock["start"] = time.perf_counter()
+    def _check_optimizer(self) -> None:
+        if self.learning_rate is not None and not _is_number(self.learning_rate, above=0):
+            raise InputError(f"learning_rate={self.learning_rate!r}; it must be a number above 0, such as 0.001.")
+        own = OPTIMIZER_PARAMETERS[self.optimizer]
+        for name in ("momentum", "beta_1", "beta_2", "rho", "epsilon", "weight_decay"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if name not in own:
+                has = ", ".join(own)
+                raise InputError(
+                    f"{name}={value!r} is given, and {self.optimizer} has no such parameter; it has {has}."
+                )
+            is_share = name not in ("epsilon", "weight_decay")
+            if not (value == 0 or _is_number(value, above=0)) or (is_share and value >= 1):
+                limits = "from 0 to below 1" if is_share else "of at least 0"
+                raise InputError(f"{name}={value!r}; it must be a number {limits}.")
 
-        def report(epoch, logs):
-            accuracy = "val_accuracy" if "val_accuracy" in logs else "accuracy"
-            seconds = time.perf_counter() - clock["start"]
-            print(
-                f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.3f}  {accuracy} {logs[accuracy]:.3f}  "
-                f"lr {logs['learning_rate']:.2g}  {seconds:.1f} s",
-                flush=True,
+    def _check_counts(self) -> None:
+        for name in ("batch_size", "epochs", "early_stopping_patience", "plateau_patience", "decay_epochs"):
+            value = getattr(self, name)
+            if (value is None and name == "decay_epochs") or _is_count(value, least=1):
+                continue
+            raise InputError(f"{name}={value!r}; it must be a whole number of at least 1.")
+        if not _is_count(self.warmup_epochs, least=0) or self.warmup_epochs >= self.epochs:
+            raise InputError(
+                f"warmup_epochs={self.warmup_epochs!r}; it must be a whole number from 0 to below the "
+                f"{self.epochs} epochs."
             )
 
-        return callbacks.LambdaCallback(on_epoch_begin=start, on_epoch_end=report)
+    def _check_schedule(self) -> None:
+        if self.decay_epochs is not None and self.schedule != "step":
+            raise InputError(f"decay_epochs={self.decay_epochs} is given, and only the schedule step has it.")
+        if self.decay is None:
+            return
+        if DECAYS[self.schedule] is None:
+            raise InputError(f"decay={self.decay!r} is given, and the schedule {self.schedule} has no such parameter.")
+        if not _is_number(self.decay, above=0) or (self.schedule != "inverse_time" and self.decay > 1):
+            limits = "above 0" if self.schedule == "inverse_time" else "above 0 and at most 1"
+            raise InputError(f"decay={self.decay!r}; for the schedule {self.schedule} it must be a number {limits}.")
+
+
+def _tensorboard(keras_callbacks, folder: Path) -> keras.callbacks.Callback:
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingDependencyError(
+            "tensorboard=True needs TensorBoard, which isn't installed. Install it with `pip install tensorboard`."
+        )
+    return keras_callbacks.TensorBoard(folder)
 
 
 def _is_number(value, *, above: float) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and above < value < math.inf
+
+
+def _is_count(value, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

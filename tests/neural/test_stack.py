@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from cvclassic.errors import InputError
@@ -18,6 +19,20 @@ def test_the_stack_survives_json():
     [
         ("optimizer", "adamw2"),
         ("optimizer", ["adam"]),
+        ("momentum", 0.9),
+        ("beta_1", 1.0),
+        ("beta_2", -0.1),
+        ("epsilon", -1e-7),
+        ("weight_decay", "little"),
+        ("rho", 0.9),
+        ("decay", 0.5),
+        ("decay_epochs", 2),
+        ("warmup_epochs", 10),
+        ("warmup_epochs", -1),
+        ("time_budget", 0),
+        ("precision", "float16"),
+        ("tensorboard", "yes"),
+        ("macro_f1", "yes"),
         ("learning_rate", 0),
         ("learning_rate", -1e-3),
         ("learning_rate", float("nan")),
@@ -40,6 +55,21 @@ def test_a_wrong_value_is_named(field, value):
         TrainingStack(**{field: value})
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"optimizer": "sgd", "momentum": 0.9}, "sgd has no such parameter; it has weight_decay"),
+        ({"optimizer": "rmsprop", "beta_1": 0.9}, "rho, momentum, epsilon"),
+        ({"schedule": "constant", "decay": 0.5}, "constant has no such parameter"),
+        ({"schedule": "exponential", "decay_epochs": 2}, "only the schedule step"),
+        ({"schedule": "step", "decay": 1.5}, "at most 1"),
+    ],
+)
+def test_a_parameter_of_another_optimizer_or_schedule_is_named(fields, message):
+    with pytest.raises(InputError, match=message):
+        TrainingStack(**fields)
+
+
 def test_an_unknown_optimizer_lists_the_known_ones():
     with pytest.raises(InputError, match="sgd, momentum, nesterov, adagrad, rmsprop, adam"):
         TrainingStack(optimizer="lion")
@@ -54,6 +84,8 @@ def test_an_unknown_optimizer_lists_the_known_ones():
         ("adagrad", "Adagrad", None, None),
         ("rmsprop", "RMSprop", 0.0, None),
         ("adam", "Adam", None, None),
+        ("adamw", "AdamW", None, None),
+        ("nadam", "Nadam", None, None),
     ],
 )
 @pytest.mark.parametrize("learning_rate", [None, 0.0123])
@@ -66,16 +98,18 @@ def test_each_optimizer_becomes_keras_own(name, keras_class, momentum, nesterov,
     assert config.get("nesterov") == nesterov
 
 
-def test_the_callbacks_are_keras_own(tmp_path):
-    callbacks = TrainingStack(monitor="val_accuracy").make_callbacks(tmp_path / "log.csv", tmp_path / "w.weights.h5")
+def test_the_callbacks_and_what_they_watch(tmp_path):
+    validation = np.zeros((4, 3), np.float32), np.arange(4) % 2
+    callbacks = TrainingStack(monitor="val_accuracy").make_callbacks(tmp_path, validation=validation)
     by_name = {type(callback).__name__: callback for callback in callbacks}
-    for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau"):
-        assert by_name[name].monitor == "val_accuracy"
+    for name in ("EarlyStopping", "BestWeights", "ReduceLROnPlateau"):
+        assert (by_name[name].monitor, by_name[name].mode) == ("val_accuracy", "max")
+    assert isinstance(by_name["BestWeights"], prepare_backend().callbacks.ModelCheckpoint)
     assert {"TerminateOnNaN", "CSVLogger", "LearningRateScheduler"} <= by_name.keys()
 
 
 def test_without_validation_nothing_stops_early(tmp_path):
-    callbacks = TrainingStack().make_callbacks(tmp_path / "log.csv", None)
+    callbacks = TrainingStack().make_callbacks(tmp_path)
     names = {type(callback).__name__ for callback in callbacks}
-    assert not names & {"EarlyStopping", "ModelCheckpoint"}
+    assert not names & {"EarlyStopping", "BestWeights", "OverfitWatch"}
     assert "ReduceLROnPlateau" in names
