@@ -1,7 +1,6 @@
 """The command: options to objects (data sets, training stack, run, report). Heavy imports wait for their use."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 
 from cvclassic.errors import CVClassicError, DataError, InputError
 
-EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
+EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 EMBEDDED = ("digits", "shapes")
 
 
@@ -34,7 +33,7 @@ def compare(
     pipeline: Annotated[
         list[str] | None, typer.Option(help="A pipeline's name, or a .py file of yours. Repeat for several.")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the pipelines and data sets, and exit.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List pipelines, experiments and data sets, and exit.")] = False,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -51,6 +50,27 @@ def compare(
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of all neural pipelines.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Mini-batch size of all neural pipelines.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of all neural pipelines, at most.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A field of the neural pipelines' training stack, such as schedule=constant, or a parameter of every "
+            "pipeline that has it, such as C=10. Repeat for several.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=V1,V2", help="Run with each of these values; names as for --set. Repeat for a whole grid."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Run with so many seeds, on the same splits: --seed and those after it.")
+    ] = None,
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="A ready-made sweep (see --list), or all. Repeat for several.")
+    ] = None,
     tune: Annotated[
         bool,
         typer.Option("--tune", help="Choose C and gamma of each SVM on the validation split, by successive halving."),
@@ -74,12 +94,7 @@ def compare(
             _refuse_other_options(context, "resume")
             code = _resume(resume)
         else:
-            stack = {
-                "optimizer": optimizer,
-                "learning_rate": learning_rate,
-                "batch_size": batch_size,
-                "epochs": epochs,
-            }
+            stack = _given(optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs)
             data = {
                 "dataset": dataset,
                 "preset": preset,
@@ -90,7 +105,12 @@ def compare(
                 "data_dir": None if data_dir is None else str(data_dir),
                 "offline": offline,
             }
-            code = _start(data, pipeline, stack, threads, out)
+            wanted = {"pipeline": pipeline, "stack": stack, "set": set_, "sweep": sweep, "repeats": repeats}
+            folder = out or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+            if experiment:
+                code = _start_experiments(experiment, data | wanted, threads, folder)
+            else:
+                code = _run_and_report(*_prepare(data | _understood(wanted), threads, folder))
     except CVClassicError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_WRONG_INPUT) from None
@@ -109,50 +129,108 @@ def cvclassic() -> None:
     """Classical computer vision that is fast, and an honest comparison of it with neural networks."""
 
 
-def _start(
-    data: dict[str, Any], pipeline: list[str] | None, stack: dict[str, Any], threads: int | None, out: Path | None
-) -> int:
+def _understood(wanted: dict[str, Any]) -> dict[str, Any]:
+    """What the command line wants of training, as options: fields of the stack by --set go to those by other flags."""
+    from cvclassic.experiment.settings import parse_setting, parse_sweep, split_settings
+    from cvclassic.neural import TrainingStack
+
+    settings = [parse_setting(text) for text in wanted["set"] or ()]
+    sweep = [parse_sweep(text) for text in wanted["sweep"] or ()]
+    names = [*wanted["stack"], *(name for name, _ in [*settings, *sweep])]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{name!r} is given more than once; give it one value, or one --sweep with several.")
+    of_stack, settings = split_settings(dict(settings), TrainingStack())
+    stack = wanted["stack"] | of_stack
+    TrainingStack(**stack)  # a wrong option shows itself before data sets are read
+    return wanted | {"stack": stack, "set": settings, "sweep": dict(sweep), "repeats": wanted["repeats"] or 1}
+
+
+def _start_experiments(names: list[str], wanted: dict[str, Any], threads: int | None, folder: Path) -> int:
+    """One run for each experiment, in a folder of its own below `folder` where there are several."""
+    from cvclassic.experiment.playground import find_experiments
+
+    for name in ("pipeline", "sweep"):
+        if wanted[name]:
+            raise InputError(f"--experiment chooses the pipelines and what to sweep; remove --{name}.")
+    experiments = find_experiments(names)
+    options = {name: _options_of(name, experiment, wanted) for name, experiment in experiments.items()}
+    if len(options) == 1:
+        return _run_and_report(*_prepare(*options.values(), threads, folder))
+    for name in options:
+        _prepare(options[name], threads, folder / name)  # all of them first, so that --resume knows them all
+    return _resume(folder)
+
+
+def _options_of(name: str, experiment: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The experiment's options, with what the command line says in place of its own."""
+    given = _understood(wanted)
+    for swept in experiment.sweep:
+        if swept in given["stack"] or swept in given["set"]:
+            raise InputError(f"The experiment {name} sweeps {swept!r}; give it no other value.")
+    return given | {
+        "experiment": name,
+        "dataset": given["dataset"] or list(experiment.datasets),
+        "pipeline": list(experiment.pipelines),
+        "stack": experiment.stack | given["stack"],
+        "set": experiment.settings | given["set"],
+        "sweep": experiment.sweep,
+        "repeats": wanted["repeats"] or experiment.repeats,
+    }
+
+
+def _prepare(options: dict[str, Any], threads: int | None, folder: Path) -> tuple[Path, list, list, Any]:
+    """Load the data and write the run's folder; what `_run_and_report` takes."""
     from cvclassic.datasets.storage import find_data_dir
     from cvclassic.experiment.pipelines import builtin_pipelines, find_pipelines
     from cvclassic.experiment.runner import available_threads, prepare_run
-    from cvclassic.neural import TrainingStack
 
-    chosen = find_pipelines(pipeline) if pipeline else [p for p in builtin_pipelines().values() if p.default]
-    # Everything that a later --resume needs to load the same things again.
-    options = data | {
-        "data_dir": str(find_data_dir(data["data_dir"]).resolve()),
+    names = options["pipeline"]
+    chosen = find_pipelines(names) if names else [p for p in builtin_pipelines().values() if p.default]
+    # Everything that a later --resume needs to load the same things again; the jobs themselves stand in run.json.
+    settings = {name: options[name] for name in ("set", "sweep", "repeats")}
+    options = {name: value for name, value in options.items() if name not in settings} | {
+        "data_dir": str(find_data_dir(options["data_dir"]).resolve()),
         "pipeline": [p.name if p.builtin else str(p.path) for p in chosen],
-        "stack": {name: value for name, value in stack.items() if value is not None},
     }
-    TrainingStack(**options["stack"])  # a wrong option shows itself before data sets are read
     options, loaded, note = _load_named_or_default(options)
     if note:
         typer.echo(note, err=True)
-    training_stack = _training_stack(options)
-    folder = out or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    stack = _training_stack(options)
     prepare_run(
         folder,
         loaded,
         chosen,
-        stack=training_stack,
-        seed=data["seed"],
+        stack=stack,
+        seed=options["seed"],
         threads=threads or available_threads(),
         options=options,
+        settings=settings["set"],
+        sweep=settings["sweep"],
+        repeats=settings["repeats"],
         notes=[note] if note else [],
     )
-    return _run_and_report(folder, loaded, chosen, training_stack)
+    return folder, loaded, chosen, stack
 
 
 def _resume(folder: Path) -> int:
+    """Go on with the run in `folder`, or with each of those in the folders below it."""
     from cvclassic.experiment.pipelines import find_pipelines
     from cvclassic.experiment.result import read_config
 
-    options = read_config(folder)["options"]
-    chosen = find_pipelines(options["pipeline"])
-    return _run_and_report(folder, _load_datasets(options), chosen, _training_stack(options))
+    below = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
+    folders = [folder] if (folder / "run.json").is_file() or not below else [path.parent for path in below]
+    codes = []
+    for each in folders:
+        options = read_config(each)["options"]
+        chosen = find_pipelines(options["pipeline"])
+        codes.append(_run_and_report(each, _load_datasets(options), chosen, _training_stack(options), resume=folder))
+        if codes[-1] == EXIT_INTERRUPTED:
+            break
+    return max(codes)
 
 
-def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any) -> int:
+def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any, resume: Path | None = None) -> int:
     from rich.console import Console
 
     from cvclassic.experiment.result import read_run
@@ -160,16 +238,16 @@ def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any) -> int
     from cvclassic.report import print_report, show_progress, write_report
 
     try:
-        with show_progress(len(pending_jobs(folder)), Console(stderr=True)) as progress:
+        with show_progress(pending_jobs(folder), Console(stderr=True)) as progress:
             run_jobs(folder, loaded, chosen, stack=stack, progress=progress)
     except KeyboardInterrupt:
-        typer.echo(f"\nInterrupted. What is finished is kept: continue with --resume {folder}", err=True)
-        return 130
+        typer.echo(f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}", err=True)
+        return EXIT_INTERRUPTED
     run = read_run(folder)
-    write_report(run)
+    written = write_report(run)
     console = Console()
     print_report(run, console if console.is_terminal else Console(width=140))
-    typer.echo(f"\nWritten to {folder}: results.csv, results.json, report.md")
+    typer.echo(f"\nWritten to {folder}: {', '.join(written)}")
     return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
 
 
@@ -219,12 +297,15 @@ def _load_datasets(options: dict[str, Any]) -> list:
 
 
 def _training_stack(options: dict[str, Any]) -> Any:
-    """The one training stack of the run, from the preset and the command line, its learning rate spelled out."""
+    """The one training stack of the run, from the preset and the command line."""
     from cvclassic.neural import TrainingStack
 
     _, epochs = PRESETS[options["preset"]]
-    stack = TrainingStack(**({"epochs": epochs} | options["stack"]))
-    return replace(stack, learning_rate=stack.initial_learning_rate())
+    return TrainingStack(**({"epochs": epochs} | options["stack"]))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _absolute(name: str) -> str:
@@ -246,10 +327,16 @@ def _refuse_other_options(context: typer.Context, allowed: str) -> None:
 def _print_lists() -> None:
     from cvclassic import datasets
     from cvclassic.experiment.pipelines import builtin_pipelines
+    from cvclassic.experiment.playground import EXPERIMENTS
 
     typer.echo("Pipelines (those with * run only when named):")
     for file in builtin_pipelines().values():
-        typer.echo(f"  {file.name + ('' if file.default else ' *'):24} {file.family:10} {file.title}")
+        published = f"; published: {file.published}" if file.published else ""
+        typer.echo(f"  {file.name + ('' if file.default else ' *'):24} {file.family:10} {file.title}{published}")
+    typer.echo("\nExperiments (--experiment NAME, or all):")
+    for name, experiment in EXPERIMENTS.items():
+        varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())
+        typer.echo(f"  {name:24} {experiment.title} {', '.join(experiment.pipelines)}{varied and ': ' + varied}")
     typer.echo("\nData sets (or the path of a folder of class folders of images):")
     for name, description in datasets.names():
         typer.echo(f"  {name:24} {description}")

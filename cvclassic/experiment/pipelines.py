@@ -23,7 +23,7 @@ class Task:
     n_classes : number of classes; labels are 0 .. n_classes - 1
     n_train : number of images that `fit` will get
     seed : the run's seed, for everything random in the pipeline
-    stack : the run's `cvclassic.neural.TrainingStack`, the same object for every neural pipeline
+    stack : the run's `cvclassic.neural.TrainingStack`, the same for every neural pipeline, or the file's own `stack`
     traits : of the data set: "handwriting", "mirror" (mirror images keep their label)
     folder : where the pipeline may leave files of its own, such as a training log; None outside a run
     """
@@ -48,15 +48,17 @@ class PipelineFile:
     default: bool
     build: Callable[[Task], Any]
     fits: Callable[[Task], bool]
+    stack: Any  # the file's own `cvclassic.neural.TrainingStack` in place of the run's, or None
+    published: str | None  # the accuracy that the literature gives, and where
 
     @property
     def builtin(self) -> bool:
-        return self.path.parent == builtin_folder()
+        return _builtin_files().get(self.name) == self.path
 
 
 def builtin_pipelines() -> dict[str, PipelineFile]:
     """All pipelines that come with cvclassic, by name: classical ones first, then hybrid, then neural."""
-    files = [load_pipeline(builtin_folder() / f"{name}.py") for name in _builtin_names()]
+    files = [load_pipeline(path) for path in _builtin_files().values()]
     files.sort(key=lambda file: FAMILIES.index(file.family))
     return {file.name: file for file in files}
 
@@ -76,11 +78,11 @@ def find_pipelines(names: list[str]) -> list[PipelineFile]:
     InputError
         For a name that is neither, a file that can't be loaded, or two files of one name.
     """
-    builtin = _builtin_names()
+    builtin = _builtin_files()
     found: dict[str, PipelineFile] = {}
     for name in names:
         if name in builtin:
-            file = load_pipeline(builtin_folder() / f"{name}.py")
+            file = load_pipeline(builtin[name])
         elif name.endswith(".py") or Path(name).parent != Path("."):
             file = load_pipeline(Path(name))
         else:
@@ -121,11 +123,14 @@ def load_pipeline(path: Path) -> PipelineFile:
         default=getattr(module, "default", True),
         build=module.build,
         fits=getattr(module, "fits", lambda task: True),
+        stack=getattr(module, "stack", None),
+        published=getattr(module, "published", None),
     )
 
 
-def _builtin_names() -> list[str]:
-    return sorted(path.stem for path in builtin_folder().glob("*.py") if not path.stem.startswith("_"))
+def _builtin_files() -> dict[str, Path]:
+    paths = [*builtin_folder().glob("*.py"), *builtin_folder().glob("recipes/*.py")]
+    return {path.stem: path for path in sorted(paths) if not path.stem.startswith("_")}
 
 
 def _import_file(path: Path):

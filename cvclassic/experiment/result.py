@@ -7,10 +7,13 @@ RUN/<data set>/test_images.npy   the test images; labels are in each job's predi
 RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/<job>/result.json, predictions.npz, worker.log, and what the pipeline left there
 RUN/results.csv, results.json, report.md     made from all of the above
+RUN/sweep.csv, learning_curves_<data set>.png    the same, where settings or seeds were swept
 """
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,7 +21,8 @@ from typing import IO, Any
 
 from cvclassic.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LONGEST_SETTINGS = 80  # characters of a job's settings in the name of its folder
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Result:
     """One job: a pipeline on a data set. Accuracies, F1 and interval bounds are fractions from 0 to 1.
 
     The first fields are the columns of `results.csv`, in their order; figures of a failed job are None.
+    `settings` are those that a sweep or --set gave the job, by name, as text (see `experiment.settings`).
     `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
     """
@@ -46,6 +51,8 @@ class Result:
     predict_images_per_second: float | None = None
     peak_memory_mb: float | None = None
     model_bytes: int | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    validation_accuracy: float | None = None
     n_train_scored: int | None = None
     n_test: int | None = None
     per_class: list[dict[str, Any]] = field(default_factory=list)
@@ -98,8 +105,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def job_folder(run: Path, job: dict[str, Any]) -> Path:
-    """The folder of one job of run.json's `jobs`: data set, pipeline, seed and training size tell jobs apart."""
-    return run / job["dataset"] / f"{job['pipeline']}-seed{job['seed']}-n{job['n_train']}"
+    """The folder of one job of run.json's `jobs`: data set, pipeline, seed, training size and settings tell jobs apart.
+
+    Settings that are too long for a folder's name, or not made for one, are there as a hash.
+    """
+    settings = ",".join(f"{name}={value}" for name, value in job["settings"].items())
+    if len(settings) > LONGEST_SETTINGS or re.search(r"[^\w.,=+-]", settings, re.ASCII):
+        settings = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
+    name = f"{job['pipeline']}-seed{job['seed']}-n{job['n_train']}"
+    return run / job["dataset"] / (f"{name}-{settings}" if settings else name)
 
 
 def result_path(run: Path, job: dict[str, Any]) -> Path:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 from cvclassic.datasets import Dataset
 from cvclassic.errors import InputError
 from cvclassic.experiment.launcher import Launcher
-from cvclassic.experiment.pipelines import PipelineFile, Task
+from cvclassic.experiment.pipelines import PipelineFile
+from cvclassic.experiment.plan import plan_jobs, stack_of, task_for
 from cvclassic.experiment.result import (
     SCHEMA_VERSION,
     Result,
@@ -32,6 +33,7 @@ from cvclassic.experiment.result import (
     write_result,
     write_whole,
 )
+from cvclassic.experiment.settings import split_settings
 from cvclassic.experiment.worker import Order
 
 LIBRARIES = (
@@ -64,6 +66,9 @@ def prepare_run(
     seed: int,
     threads: int,
     options: dict[str, Any],
+    settings: dict[str, str] | None = None,
+    sweep: dict[str, list[str]] | None = None,
+    repeats: int = 1,
     notes: Iterable[str] = (),
 ) -> None:
     """Write the folder of a new run: everything but results. What can't be written whole is removed again.
@@ -73,17 +78,24 @@ def prepare_run(
     folder : the run's folder; it must not exist, or be empty
     datasets : with their splits; each is trained on by every pipeline whose `fits(task)` is true
     pipelines : in the order in which they run
-    stack : the `cvclassic.neural.TrainingStack` of all neural pipelines
+    stack : the `cvclassic.neural.TrainingStack` of all neural pipelines that bring none of their own
+    seed : of the first of `repeats` jobs of each kind; the others follow
     options : what is needed to load the same data and stack again (for resuming), JSON-able
+    settings : a value by name for every pipeline that has the parameter; see `experiment.settings`
+    sweep : several values by name; every combination of them is a job
     notes : lines for the header of the report
 
     Raises
     ------
     InputError
-        If the folder can't be written or is not empty, two data sets have one name, or nothing is left to run.
+        If the folder can't be written or is not empty, two data sets have one name, a setting has a name or value
+        that can't be, or nothing is left to run.
     """
     _check_names([d.name for d in datasets])
-    jobs, skipped = _plan(datasets, pipelines, stack, seed)
+    settings, sweep = settings or {}, sweep or {}
+    jobs, skipped = plan_jobs(
+        datasets, pipelines, stack=stack, seed=seed, settings=settings, sweep=sweep, repeats=repeats
+    )
     if not jobs:
         raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
     first_created = _make_folder(folder)
@@ -96,12 +108,15 @@ def prepare_run(
             "options": options,
             "seed": seed,
             "threads": threads,
-            "stack": asdict(stack),
+            "stack": _spelled_out(stack, sweep),
+            "settings": settings,
+            "sweep": sweep,
+            "repeats": repeats,
             "machine": describe_machine(),
             "versions": library_versions(),
             "notes": [*notes, *skipped],
             "datasets": [d.name for d in datasets],
-            "pipelines": {p.name: {"title": p.title, "family": p.family} for p in pipelines},
+            "pipelines": {p.name: _described(p) for p in pipelines},
             "jobs": jobs,
         }
         write_json(folder / "run.json", config)
@@ -142,19 +157,6 @@ def pending_jobs(folder: Path) -> list[dict[str, Any]]:
     return [job for job in read_config(folder)["jobs"] if not _is_done(folder, job)]
 
 
-def task_for(dataset: Dataset, *, stack: Any, seed: int, folder: Path | None = None) -> Task:
-    """The `Task` that a pipeline gets for a data set."""
-    return Task(
-        image_shape=dataset.image_shape,
-        n_classes=dataset.n_classes,
-        n_train=len(dataset.train),
-        seed=seed,
-        stack=stack,
-        traits=dataset.traits,
-        folder=folder,
-    )
-
-
 def available_threads() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -182,17 +184,16 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _plan(datasets, pipelines, stack, seed) -> tuple[list[dict[str, Any]], list[str]]:
-    jobs, skipped = [], []
-    for dataset in datasets:
-        task = task_for(dataset, stack=stack, seed=seed)
-        for pipeline in pipelines:
-            if pipeline.fits(task):
-                job = {"dataset": dataset.name, "pipeline": pipeline.name, "seed": seed, "n_train": task.n_train}
-                jobs.append(job)
-            else:
-                skipped.append(f"{pipeline.name} has nothing to do on {dataset.name}")
-    return jobs, skipped
+def _spelled_out(stack: Any, sweep: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    """The stack's fields, with the learning rate that its optimizer brings where the optimizer is one."""
+    if "optimizer" not in (sweep or {}):
+        stack = replace(stack, learning_rate=stack.initial_learning_rate())
+    return asdict(stack)
+
+
+def _described(pipeline: PipelineFile) -> dict[str, Any]:
+    own = None if pipeline.stack is None else _spelled_out(pipeline.stack)
+    return {"title": pipeline.title, "family": pipeline.family, "stack": own, "published": pipeline.published}
 
 
 def _check_names(names: list[str]) -> None:
@@ -258,9 +259,9 @@ def _is_done(folder: Path, job: dict[str, Any]) -> bool:
 
 def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
     own_folder = job_folder(folder, job)
-    identity = {name: job[name] for name in ("dataset", "pipeline", "seed", "n_train")} | {"family": pipeline.family}
+    stack = stack_of(pipeline, stack, job["settings"])
     return Order(
-        identity=identity,
+        identity=job | {"family": pipeline.family},
         class_names=dataset.class_names,
         pipeline=pipeline.path,
         images=images,
@@ -269,6 +270,7 @@ def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
         validation=dataset.validation,
         test=dataset.test,
         task=task_for(dataset, stack=stack, seed=job["seed"], folder=own_folder),
+        settings=split_settings(job["settings"], stack)[1],
         threads=config["threads"],
         tune=config["options"].get("tune", False),
     )

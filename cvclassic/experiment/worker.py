@@ -29,6 +29,7 @@ import psutil
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.experiment.pipelines import Task, load_pipeline
 from cvclassic.experiment.result import Result, write_result, write_whole
+from cvclassic.experiment.settings import apply_settings
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
 PRELOADED = (
@@ -56,6 +57,7 @@ class Order:
     validation: np.ndarray
     test: np.ndarray
     task: Task
+    settings: dict[str, str]
     threads: int
     tune: bool
 
@@ -134,13 +136,12 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
     images = np.load(order.images, mmap_mode="r")
     X_train, y_train = images[order.train], order.labels[order.train]
     X_test, y_test = images[order.test], order.labels[order.test]
+    X_val, y_val = images[order.validation], order.labels[order.validation]
     estimator = load_pipeline(order.pipeline).build(order.task)
-    extra = _validation_arguments(estimator, images[order.validation], order.labels[order.validation])
+    apply_settings(estimator, order.settings)
+    extra = _validation_arguments(estimator, X_val, y_val)
     _prepare(estimator, X_train[:2])
-    tuning = None
-    if order.tune:
-        validation = images[order.validation], order.labels[order.validation]
-        tuning = tune(estimator, X_train, y_train, *validation, order.task.seed)
+    tuning = tune(estimator, X_train, y_train, X_val, y_val, order.task.seed) if order.tune else None
 
     started = time.perf_counter()
     estimator.fit(X_train, y_train, **extra)
@@ -150,10 +151,12 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
 
     sample = _train_sample(len(y_train), order.task.seed)
     train_predictions, _, _ = _predict(estimator, X_train[sample], with_scores=False)
+    val_predictions, _, _ = _predict(estimator, X_val, with_scores=False)
     _write_predictions(order.task.folder / "predictions.npz", y_test, predictions, scores)
     return {
         "n_features": _n_features(estimator, order.task),
         "train_accuracy": float(np.mean(train_predictions == y_train[sample])),
+        "validation_accuracy": float(np.mean(val_predictions == y_val)),
         "fit_seconds": fit_seconds,
         "predict_images_per_second": len(y_test) / predict_seconds,
         "peak_memory_mb": peak_memory / 2**20,

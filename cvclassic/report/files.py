@@ -1,15 +1,17 @@
-"""results.csv, results.json and report.md, written into the run's folder."""
+"""results.csv, results.json and report.md, and those of a sweep, written into the run's folder."""
 
 import csv
 import io
 from dataclasses import asdict
 
 from cvclassic.experiment.result import CSV_COLUMNS, Run, write_json, write_whole
-from cvclassic.report.summary import COLUMNS, cells, dataset_lines, header_lines, results_of
+from cvclassic.report.curves import write_learning_curves
+from cvclassic.report.summary import dataset_lines, header_lines, table
+from cvclassic.report.sweep import is_sweep, sweep_csv, what_was_seen
 
 
-def write_report(run: Run) -> None:
-    """Write all files of the report, each whole or not at all."""
+def write_report(run: Run) -> list[str]:
+    """Write all files of the report, each whole or not at all, and return their names."""
     _write_text(run.folder / "results.csv", _csv(run))
     content = {
         "schema_version": run.config["schema_version"],
@@ -18,7 +20,13 @@ def write_report(run: Run) -> None:
         "results": [asdict(result) for result in run.results],
     }
     write_json(run.folder / "results.json", content)
-    _write_text(run.folder / "report.md", _markdown(run))
+    curves = {}
+    if is_sweep(run):
+        _write_text(run.folder / "sweep.csv", sweep_csv(run))
+        curves = {dataset["name"]: write_learning_curves(run, dataset) for dataset in run.datasets}
+    _write_text(run.folder / "report.md", _markdown(run, curves))
+    of_sweep = ["sweep.csv", *filter(None, curves.values())] if is_sweep(run) else []
+    return ["results.csv", "results.json", "report.md", *of_sweep]
 
 
 def _csv(run: Run) -> str:
@@ -31,12 +39,17 @@ def _csv(run: Run) -> str:
     return text.getvalue()
 
 
-def _markdown(run: Run) -> str:
+def _markdown(run: Run, curves: dict[str, str | None]) -> str:
     lines = ["# Accuracy report", "", *(f"- {line}" for line in header_lines(run))]
     for dataset in run.datasets:
         lines += ["", f"## {dataset['name']}", "", *(f"- {line}" for line in dataset_lines(run, dataset)), ""]
-        lines += [_markdown_row(COLUMNS), _markdown_row(["---", "---", *["---:"] * (len(COLUMNS) - 2)])]
-        lines += [_markdown_row(cells(result)) for result in results_of(run, dataset)]
+        headings, rows = table(run, dataset)
+        lines += [_markdown_row(headings), _markdown_row(["---", "---", *["---:"] * (len(headings) - 2)])]
+        lines += map(_markdown_row, rows)
+        if curves.get(dataset["name"]):
+            lines += ["", f"![Learning curves on {dataset['name']}]({curves[dataset['name']]})"]
+    if is_sweep(run):
+        lines += ["", "## What was seen", "", *what_was_seen(run)]
     return "\n".join(lines) + "\n"
 
 

@@ -9,16 +9,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from cvclassic.experiment.result import Result
+from cvclassic.experiment.settings import describe_settings
 from cvclassic.report.summary import percent
 
 
 @contextmanager
-def show_progress(n_jobs: int, console: Console) -> Iterator[Any]:
-    """Give the function that `run_jobs` calls as `progress`; `n_jobs` are still to be run."""
+def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]:
+    """Give the function that `run_jobs` calls as `progress`; `jobs` are still to be run."""
+    n_jobs, several = len(jobs), len({job["seed"] for job in jobs}) > 1
     started, finished = time.perf_counter(), 0
 
     def position(job: dict[str, Any]) -> str:
-        return f"[{finished + 1}/{n_jobs}] {job['dataset']}  {job['pipeline']}"
+        parts = [job["dataset"], job["pipeline"], describe_settings(job["settings"]), several and f"seed {job['seed']}"]
+        return f"[{finished + 1}/{n_jobs}] " + "  ".join(filter(None, parts))
 
     with console.status("starting") as status:
 

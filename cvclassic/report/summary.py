@@ -1,6 +1,10 @@
 """What every form of the report says: header lines, and the rows of each data set's table as text."""
 
+from collections.abc import Iterable
+
 from cvclassic.experiment.result import Result, Run
+from cvclassic.experiment.settings import describe_settings
+from cvclassic.report.sweep import is_sweep, sweep_columns, sweep_rows
 
 COLUMNS = (
     "pipeline",
@@ -26,8 +30,15 @@ def header_lines(run: Run) -> list[str]:
         f"Run of {config['created']}; preset {preset}; seed {config['seed']}; {_count(config['threads'], 'thread')}",
         f"Machine: {config['machine']}",
         f"Versions: {versions}",
-        f"Training stack of the neural pipelines: {_stack_line(config['stack'])}",
+        f"Training stack of the neural pipelines: {_stack_line(config['stack'], swept=config['sweep'])}",
     ]
+    if config["settings"]:
+        lines.append(f"Settings: {describe_settings(config['settings'])}")
+    for name, values in config["sweep"].items():
+        lines.append(f"Swept: {name} = {', '.join(values)}")
+    if config["repeats"] > 1:
+        last = config["seed"] + config["repeats"] - 1
+        lines.append(f"Each setting with seeds {config['seed']} to {last}, on the splits of seed {config['seed']}")
     return lines + [f"Note: {note}" for note in config["notes"]]
 
 
@@ -43,6 +54,7 @@ def dataset_lines(run: Run, dataset: dict) -> list[str]:
     scored = [r.n_train_scored for r in results_of(run, dataset) if r.n_train_scored]
     if scored and max(scored) < sizes["train"]:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(scored):,} training images")
+    lines += _recipe_lines(run, dataset)
     lines += [_tuning_line(result) for result in results_of(run, dataset) if result.tuning]
     lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
     for result in results_of(run, dataset):
@@ -56,12 +68,20 @@ def results_of(run: Run, dataset: dict) -> list[Result]:
     return sorted(mine, key=lambda r: (not r.ok, -(r.test_accuracy or 0.0)))
 
 
-def cells(result: Result) -> list[str]:
-    """One row of the table, as text, for `COLUMNS`; a failed row has its status in place of figures."""
+def table(run: Run, dataset: dict) -> tuple[list[str], list[list[str]]]:
+    """Headings, and a row of texts per result, or per setting where there was a sweep."""
+    if is_sweep(run):
+        return sweep_columns(run), sweep_rows(run, dataset)
+    return list(COLUMNS), [_cells(run, result) for result in results_of(run, dataset)]
+
+
+def _cells(run: Run, result: Result) -> list[str]:
+    """One row for `COLUMNS`; a failed one has its status in place of figures."""
+    name = result.pipeline + (" *" if run.config["pipelines"][result.pipeline]["stack"] else "")
     if not result.ok:
-        return [result.pipeline, result.family, result.status, *[""] * (len(COLUMNS) - 3)]
+        return [name, result.family, result.status, *[""] * (len(COLUMNS) - 3)]
     return [
-        result.pipeline,
+        name,
         result.family,
         percent(result.test_accuracy),
         f"{100 * result.ci_low:.2f} – {100 * result.ci_high:.2f}",
@@ -89,8 +109,27 @@ def _tuning_line(result: Result) -> str:
     )
 
 
-def _stack_line(stack: dict) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in stack.items())
+def _recipe_lines(run: Run, dataset: dict) -> list[str]:
+    """What a pipeline's own stack is, and its published accuracy beside the one that was reached."""
+    lines = []
+    for name, pipeline in run.config["pipelines"].items():
+        reached = [r.test_accuracy for r in results_of(run, dataset) if r.ok and r.pipeline == name]
+        if not reached:
+            continue
+        if pipeline["stack"]:
+            lines.append(f"* {name} brings its own training stack: {_stack_line(pipeline['stack'])}")
+        if pipeline["published"]:
+            here = percent(sum(reached) / len(reached))
+            lines.append(f"Published for {name}: {pipeline['published']}; here {here} on {dataset['name']}")
+    return lines
+
+
+def _stack_line(stack: dict, swept: Iterable[str] = ()) -> str:
+    """What is set, in words; "swept" for what each job has its own value of."""
+    shown = {name: value for name, value in stack.items() if value is not None} | {
+        n: "swept" for n in swept if n in stack
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
 
 
 def _count(n: int, noun: str) -> str:

@@ -1,0 +1,176 @@
+"""A sweep as a table: one line per setting with mean and spread over its seeds, and the two sentences that follow."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cvclassic.experiment.result import Result, Run
+from cvclassic.experiment.settings import describe_settings
+
+FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A pipeline with its settings, and the results of its seeds.
+
+    `varied` are the settings that differ in the run; `name` tells it apart from the others of the run.
+    """
+
+    name: str
+    pipeline: str
+    varied: dict[str, str]
+    results: list[Result]
+
+    @property
+    def succeeded(self) -> list[Result]:
+        return [result for result in self.results if result.ok]
+
+    def mean(self, figure: str) -> float:
+        return float(np.mean([getattr(result, figure) for result in self.succeeded]))
+
+    def spread(self, figure: str) -> float | None:
+        """Standard deviation over the seeds; None for a single one."""
+        values = [getattr(result, figure) for result in self.succeeded]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def is_sweep(run: Run) -> bool:
+    """Whether settings or seeds were varied."""
+    return bool(run.config["sweep"]) or run.config["repeats"] > 1
+
+
+def settings_of(run: Run, dataset: dict) -> list[Setting]:
+    """The settings on a data set, in the order in which they ran."""
+    groups: dict[tuple, list[Result]] = {}
+    for result in run.results:
+        if result.dataset == dataset["name"]:
+            groups.setdefault((result.pipeline, *result.settings.items()), []).append(result)
+    several = len(run.config["pipelines"]) > 1
+    found = []
+    for (pipeline, *settings), results in groups.items():
+        varied = {name: value for name, value in settings if name in run.config["sweep"]}
+        name = f"{pipeline if several or not varied else ''} {describe_settings(varied)}".strip()
+        found.append(Setting(name, pipeline, varied, results))
+    return found
+
+
+def sweep_columns(run: Run) -> list[str]:
+    """Headings of the table."""
+    return ["pipeline", *run.config["sweep"], "validation accuracy", "test accuracy", "fit s", "seeds", "on validation"]
+
+
+def sweep_rows(run: Run, dataset: dict) -> list[list[str]]:
+    """One row of texts per setting, for `sweep_columns`."""
+    settings = settings_of(run, dataset)
+    best, tolerance = _best(settings), _tolerance(settings, dataset)
+    return [_row(run, setting, best, tolerance) for setting in settings]
+
+
+def sweep_csv(run: Run) -> str:
+    """sweep.csv: one row per setting and seed, a column per setting; a setting that a pipeline lacks is empty."""
+    names = list(dict.fromkeys(name for job in run.config["jobs"] for name in job["settings"]))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["dataset", "pipeline", *names, "seed", "n_train", "status", *FIGURES])
+    for result in run.results:
+        settings = [result.settings.get(name) for name in names]
+        figures = [getattr(result, figure) for figure in FIGURES]
+        row = [result.dataset, result.pipeline, *settings, result.seed, result.n_train, result.status, *figures]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def what_was_seen(run: Run) -> list[str]:
+    """Two sentences: what was best on the validation split (never the test split), and what was worst."""
+    scored = [(dataset, settings_of(run, dataset)) for dataset in run.datasets]
+    scored = [(dataset, settings) for dataset, settings in scored if any(s.succeeded for s in settings)]
+    if not scored:
+        return ["No job succeeded.", "There is nothing to compare."]
+
+    def sentence(clause: Callable[[list[Setting], dict], str]) -> str:
+        clauses = [clause(settings, dataset) for dataset, settings in scored]
+        if len(scored) > 1:
+            clauses = [f"on {dataset['name']} {text}" for (dataset, _), text in zip(scored, clauses, strict=True)]
+        return "; ".join(clauses) + "."
+
+    return [f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
+
+
+def _row(run: Run, setting: Setting, best: Setting | None, tolerance: float) -> list[str]:
+    start = [setting.pipeline, *(setting.varied.get(name, "") for name in run.config["sweep"])]
+    seeds = f"{len(setting.succeeded)} of {len(setting.results)}" if not _all_ok(setting) else str(len(setting.results))
+    if not setting.succeeded:
+        return [*start, "failed", "", "", seeds, ""]
+    mark = "best" if setting is best else "tie" if _ties(setting, best, tolerance) else ""
+    figures = [_accuracy(setting, "validation_accuracy"), _accuracy(setting, "test_accuracy")]
+    return [*start, *figures, f"{setting.mean('fit_seconds'):.1f}", seeds, mark]
+
+
+def _best_clause(settings: list[Setting], dataset: dict) -> str:
+    best, tolerance = _best(settings), _tolerance(settings, dataset)
+    text = f"{_described(best)} and {best.mean('fit_seconds'):.1f} s a fit"
+    ties = [s for s in settings if s is not best and _ties(s, best, tolerance)]
+    if not ties:
+        return text
+    names = "all others" if len(ties) == len(settings) - 1 > 1 else " and ".join(s.name for s in ties)
+    return f"{text}, a tie with {names} within {_reason(settings, tolerance)}"
+
+
+def _worst_clause(settings: list[Setting], dataset: dict) -> str:
+    best, tolerance = _best(settings), _tolerance(settings, dataset)
+    worst = min((s for s in settings if s.succeeded), key=lambda s: s.mean("validation_accuracy"))
+    if worst is best:
+        return f"{best.name} too, for nothing else succeeded to compare it with"
+    text = f"{_described(worst)} and {worst.mean('fit_seconds'):.1f} s a fit"
+    behind = f"{100 * (best.mean('validation_accuracy') - worst.mean('validation_accuracy')):.2f} points behind"
+    if _ties(worst, best, tolerance):
+        return f"{text}, {behind}, which is a tie too"
+    return f"{text}, {behind}, more than {_reason(settings, tolerance)}"
+
+
+def _best(settings: list[Setting]) -> Setting | None:
+    """By mean validation accuracy; of equals the first. A setting with failed seeds counts only where all have some."""
+    candidates = [s for s in settings if _all_ok(s)] or [s for s in settings if s.succeeded]
+    return max(candidates, key=lambda s: s.mean("validation_accuracy"), default=None)
+
+
+def _spread(settings: list[Setting]) -> float:
+    """Standard deviation over seeds, pooled over the settings that have one; a deterministic pipeline has none."""
+    spreads = [spread for s in settings if (spread := s.spread("validation_accuracy"))]
+    return float(np.sqrt(np.mean(np.square(spreads)))) if spreads else 0.0
+
+
+def _tolerance(settings: list[Setting], dataset: dict) -> float:
+    """Up to this difference of validation accuracies is a tie: twice the spread over seeds, or one image."""
+    return max(2 * _spread(settings), 1 / dataset["sizes"]["validation"])
+
+
+def _ties(setting: Setting, best: Setting | None, tolerance: float) -> bool:
+    if best is None or not setting.succeeded:
+        return False
+    return best.mean("validation_accuracy") - setting.mean("validation_accuracy") <= tolerance + 1e-12
+
+
+def _reason(settings: list[Setting], tolerance: float) -> str:
+    points = f"{100 * tolerance:.2f} points"
+    if tolerance == 2 * _spread(settings):
+        return f"twice the spread over seeds ({points})"
+    return f"one validation image ({points})"
+
+
+def _described(setting: Setting) -> str:
+    validation, test = (_accuracy(setting, figure) for figure in ("validation_accuracy", "test_accuracy"))
+    return f"{setting.name} with {validation} of the validation images, {test} of the test images"
+
+
+def _accuracy(setting: Setting, figure: str) -> str:
+    mean, spread = setting.mean(figure), setting.spread(figure)
+    return f"{100 * mean:.2f} %" if spread is None else f"{100 * mean:.2f} ± {100 * spread:.2f} %"
+
+
+def _all_ok(setting: Setting) -> bool:
+    return len(setting.succeeded) == len(setting.results)
