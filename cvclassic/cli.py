@@ -141,7 +141,9 @@ def _understood(wanted: dict[str, Any]) -> dict[str, Any]:
         if names.count(name) > 1:
             raise InputError(f"{name!r} is given more than once; give it one value, or one --sweep with several.")
     of_stack, settings = split_settings(dict(settings), TrainingStack())
-    stack = wanted["stack"] | of_stack
+    # The first of each sweep stands in for the rest, for a field may be right for the swept optimizers only.
+    swept, _ = split_settings({name: values[0] for name, values in sweep}, TrainingStack())
+    stack = wanted["stack"] | of_stack | swept
     TrainingStack(**stack)  # a wrong option shows itself before data sets are read
     return wanted | {"stack": stack, "set": settings, "sweep": dict(sweep), "repeats": wanted["repeats"] or 1}
 
@@ -216,17 +218,21 @@ def _prepare(options: dict[str, Any], threads: int | None, folder: Path) -> tupl
 def _resume(folder: Path) -> int:
     """Go on with the run in `folder`, or with each of those in the folders below it."""
     from cvclassic.experiment.pipelines import find_pipelines
-    from cvclassic.experiment.result import read_config
+    from cvclassic.experiment.result import read_config, read_run
+    from cvclassic.report import what_was_seen
 
     below = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
     folders = [folder] if (folder / "run.json").is_file() or not below else [path.parent for path in below]
-    codes = []
+    codes, seen = [], []
     for each in folders:
         options = read_config(each)["options"]
         chosen = find_pipelines(options["pipeline"])
         codes.append(_run_and_report(each, _load_datasets(options), chosen, _training_stack(options), resume=folder))
         if codes[-1] == EXIT_INTERRUPTED:
             break
+        seen += [f"\n{each.name}", *what_was_seen(read_run(each))]
+    if len(folders) > 1:
+        typer.echo("\n".join(seen))
     return max(codes)
 
 

@@ -87,6 +87,19 @@ def folder_without_images(folder):
         (["--resume", "{data}"], None, "holds no run"),
         (["--resume", "{data}", "--seed", "3"], None, "remove --seed"),
         (["--preset", "enormous"], None, "enormous"),
+        (["--dataset", "digits", "--set", "C"], None, "NAME=VALUE"),
+        (["--dataset", "digits", "--pipeline", "hog_svm", "--set", "gama=1"], None, "'gama'. Near names: gamma"),
+        (["--dataset", "digits", "--set", "optimizer=magic"], None, "optimizer='magic'"),
+        (["--dataset", "digits", "--epochs", "3", "--set", "epochs=4"], None, "'epochs' is given more than once"),
+        (["--dataset", "digits", "--set", "C=1", "--sweep", "C=1,2"], None, "'C' is given more than once"),
+        (["--dataset", "digits", "--pipeline", "mlp", "--sweep", "optimizer=adam,magic"], None, "optimizer='magic'"),
+        (["--dataset", "digits", "--pipeline", "hog_svm", "--sweep", "epochs=1,2"], None, "none of the chosen"),
+        (["--dataset", "digits", "--repeats", "0"], None, "repeats"),
+        (["--experiment", "dept"], None, "Did you mean depth"),
+        (["--experiment", "batch_size", "--pipeline", "cnn"], None, "remove --pipeline"),
+        (["--experiment", "batch_size", "--sweep", "epochs=1,2"], None, "remove --sweep"),
+        (["--experiment", "batch_size", "--batch-size", "32"], None, "The experiment batch_size sweeps 'batch_size'"),
+        (["--resume", "{data}", "--set", "C=3"], None, "remove --set"),
     ],
 )
 def test_wrong_input_ends_with_exit_code_2_one_message_and_nothing_written(
@@ -213,6 +226,72 @@ def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipel
     assert not list(out.rglob(".*"))
 
 
+def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
+    out, sleeper = tmp_path / "run", pipeline_file("sleeps")
+    first = ["--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]
+    swept = ["--sweep", "metric=euclidean,manhattan", "--sweep", "strategy=prior,uniform", "--repeats", "2"]
+    command = compare_command("--dataset", "digits", *first, *swept, "--out", out)
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("digits/*/result.json")}
+    assert len(finished) == 4
+    (tmp_path / "go").touch()
+
+    resumed = compare("--resume", out)
+    assert resumed.exit_code == 0, resumed.output
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    with open(out / "sweep.csv") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["pipeline"], row["metric"], row["strategy"], row["seed"], row["status"]) for row in table] == [
+        *(("nearest_mean", metric, "", seed, "ok") for metric in ("euclidean", "manhattan") for seed in "01"),
+        *(("sleeps", "", strategy, seed, "ok") for strategy in ("prior", "uniform") for seed in "01"),
+    ]
+    assert "Best on validation: nearest_mean metric=" in resumed.stdout
+
+
+def test_a_setting_of_the_stack_is_the_same_by_flag_and_by_set(tmp_path, pipeline_file):
+    def config(name, *options):
+        chosen = ["--dataset", "digits", "--train-size", 200, "--pipeline", pipeline_file("nearest_mean")]
+        assert compare(*chosen, *options, "--out", tmp_path / name).exit_code == 0
+        return json.loads((tmp_path / name / "run.json").read_text())
+
+    by_flag, by_set = config("flag", "--learning-rate", "0.01"), config("set", "--set", "learning_rate=1e-2")
+    assert by_flag["stack"] == by_set["stack"]
+    assert by_flag["stack"]["learning_rate"] == 0.01
+    assert by_set["settings"] == {}
+
+
+def test_several_experiments_have_a_folder_each_and_resume_together(tmp_path, monkeypatch, pipeline_file):
+    from cvclassic.experiment import playground
+
+    mean = playground.Experiment("?", {"metric": ["euclidean", "manhattan"]}, (str(pipeline_file("nearest_mean")),))
+    dummy = playground.Experiment("?", {"strategy": ["prior"]}, (str(pipeline_file("sleeps")),), repeats=1)
+    monkeypatch.setattr(playground, "EXPERIMENTS", {"mean": mean, "dummy": dummy})
+    (tmp_path / "go").touch()
+    out = tmp_path / "all"
+    done = compare("--experiment", "all", "--train-size", "200", "--repeats", 2, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in out.iterdir()} == {"mean", "dummy"}
+    assert len(rows(out / "mean")) == 4
+    assert len(rows(out / "dummy")) == 2
+    assert json.loads((out / "mean" / "run.json").read_text())["options"]["experiment"] == "mean"
+    seen = done.stdout[done.stdout.index("\nmean\nBest on validation: metric=") :]
+    assert "\ndummy\nBest on validation: strategy=prior" in seen
+
+    (out / "mean" / "digits").joinpath(job_of(out / "mean", "seed1", "manhattan"), "result.json").unlink()
+    resumed = compare("--resume", out)
+    assert resumed.exit_code == 0, resumed.output
+    assert len(rows(out / "mean")) == 4
+    assert resumed.stderr.count("test accuracy") == 1
+
+
+def job_of(folder, *parts):
+    [name] = [path.name for path in folder.glob("digits/*seed*") if all(part in path.name for part in parts)]
+    return name
+
+
 def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
@@ -238,7 +317,7 @@ def test_list_names_every_pipeline_and_data_set_without_loading_keras():
         "print(result.output)\nprint('keras loaded:', 'keras' in sys.modules)"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for name in ("hog_svm", "cnn", "sobel_opencv_svm *", "digits", "fashion_mnist", "opencv_digits"):
+    for name in ("hog_svm", "cnn", "sobel_opencv_svm *", "recipe_mnist_relu *", "97.85 %", "learning_rate", "digits"):
         assert name in output
     assert "keras loaded: False" in output
 

@@ -109,7 +109,7 @@ def job_folder(run: Path, job: dict[str, Any]) -> Path:
 
     Settings that are too long for a folder's name, or not made for one, are there as a hash.
     """
-    settings = ",".join(f"{name}={value}" for name, value in job["settings"].items())
+    settings = describe_settings(job["settings"]).replace(", ", ",")
     if len(settings) > LONGEST_SETTINGS or re.search(r"[^\w.,=+-]", settings, re.ASCII):
         settings = hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()
     name = f"{job['pipeline']}-seed{job['seed']}-n{job['n_train']}"
@@ -119,6 +119,11 @@ def job_folder(run: Path, job: dict[str, Any]) -> Path:
 def result_path(run: Path, job: dict[str, Any]) -> Path:
     """Where the result of one job stands once it is done."""
     return job_folder(run, job) / "result.json"
+
+
+def describe_settings(settings: dict[str, str]) -> str:
+    """A job's settings as one text: "optimizer=adam, batch_size=32"."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def read_result(path: Path) -> Result:

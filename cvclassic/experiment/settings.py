@@ -45,7 +45,7 @@ def parse_value(text: str) -> Any:
     """
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError):
         return text
 
 
@@ -79,22 +79,14 @@ def split_settings(settings: dict[str, str], stack: Any) -> tuple[dict[str, Any]
     return of_stack, {name: value for name, value in settings.items() if name not in ours}
 
 
-def describe_settings(settings: dict[str, str]) -> str:
-    """ "optimizer=adam, batch_size=32"."""
-    return ", ".join(f"{name}={value}" for name, value in settings.items())
-
-
 def unknown_setting(name: str, stack: Any, estimators: Iterable) -> InputError:
     """The error for a name that is neither a field of `stack` nor a parameter of one of the estimators."""
     keys = [key for estimator in estimators for key in _parameters(estimator)]
     known = dict.fromkeys([*(f.name for f in fields(stack)), *(key.rpartition("__")[2] for key in keys), *keys])
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
-    hint = f"Near names: {', '.join(near)}." if near else f"The training stack has {_fields_of(stack)}."
+    has = ", ".join(f.name for f in fields(stack))
+    hint = f"Near names: {', '.join(near)}." if near else f"The training stack has {has}."
     return InputError(f"Neither the training stack nor a chosen pipeline has a parameter {name!r}. {hint}")
-
-
-def _fields_of(stack: Any) -> str:
-    return ", ".join(f.name for f in fields(stack))
 
 
 def _parameters(estimator) -> Collection[str]:

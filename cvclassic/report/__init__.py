@@ -2,6 +2,7 @@
 
 from cvclassic.report.files import write_report
 from cvclassic.report.progress import show_progress
+from cvclassic.report.sweep import what_was_seen
 from cvclassic.report.terminal import print_report
 
-__all__ = ["print_report", "show_progress", "write_report"]
+__all__ = ["print_report", "show_progress", "what_was_seen", "write_report"]

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from cvclassic.experiment.result import Result
-from cvclassic.experiment.settings import describe_settings
+from cvclassic.experiment.result import Result, describe_settings
 from cvclassic.report.summary import percent
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from cvclassic.experiment.result import Result, Run
-from cvclassic.experiment.settings import describe_settings
+from cvclassic.experiment.result import Result, Run, describe_settings
 from cvclassic.report.sweep import is_sweep, sweep_columns, sweep_rows
 
 COLUMNS = (

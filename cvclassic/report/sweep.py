@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvclassic.experiment.result import Result, Run
-from cvclassic.experiment.settings import describe_settings
+from cvclassic.experiment.result import Result, Run, describe_settings
 
 FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
 

@@ -4,8 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cvclassic.experiment.result import Run
-from cvclassic.experiment.settings import describe_settings
+from cvclassic.experiment.result import Run, describe_settings
 from cvclassic.report.summary import dataset_lines, header_lines, results_of, table
 from cvclassic.report.sweep import is_sweep, what_was_seen
 

@@ -1,5 +1,7 @@
 """Pipeline files are found, checked, and refused with a reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,33 @@ def stripes(labels, shape, rng):
 def test_a_file_of_ones_own_is_found_by_path(pipeline_file):
     [found] = find_pipelines([str(pipeline_file("nearest_mean"))])
     assert (found.name, found.title, found.builtin) == ("nearest_mean", "Nearest class mean on the pixels", False)
+
+
+def test_recipes_are_found_by_name_with_their_own_stack_and_the_published_figure():
+    [relu, cnn] = find_pipelines(["recipe_mnist_relu", "recipe_cifar10_cnn"])
+    assert relu.builtin
+    assert not relu.default
+    assert (relu.stack.optimizer, relu.stack.batch_size, relu.stack.epochs) == ("rmsprop", 128, 5)
+    assert relu.published.startswith("97.85 %")
+    assert cnn.published is None
+    assert find_pipelines(["mlp"])[0].stack is None
+
+
+# Flattened inputs times units and biases, layer by layer, as the recipes say.
+@pytest.mark.parametrize(
+    ("name", "shape", "parameters"),
+    [
+        ("recipe_mnist_relu", (28, 28), 784 * 512 + 512 + 512 * 10 + 10),
+        ("recipe_mnist_sigmoid", (28, 28), 784 * 500 + 500 + 500 * 500 + 500 + 500 * 10 + 10),
+        ("recipe_cifar10_cnn", (8, 8, 3), 27 * 64 + 64 + 576 * 128 + 128 + 4 * 128 * 512 + 512 + 512 * 10 + 10),
+    ],
+)
+def test_recipes_have_the_layers_of_their_textbook(name, shape, parameters, rng):
+    [file] = find_pipelines([name])
+    job = replace(task(shape), stack=replace(file.stack, epochs=1))
+    labels = np.arange(200) % 10
+    fitted = file.build(job).fit(rng.integers(0, 256, (200, *shape), dtype=np.uint8), labels)
+    assert fitted.n_parameters_ == parameters
 
 
 def test_an_unknown_name_is_refused_with_the_closest_one():

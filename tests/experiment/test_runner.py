@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.neighbors import NearestCentroid
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
@@ -30,10 +31,10 @@ def silent(job, seconds, last_line, result):
     pass
 
 
-def run(folder, dataset, names, progress=silent):
+def run(folder, dataset, names, progress=silent, **plan):
     pipelines = find_pipelines([str(name) for name in names])
     if not (folder / "run.json").exists():
-        prepare_run(folder, [dataset], pipelines, stack=STACK, seed=0, threads=1, options={"preset": "quick"})
+        prepare_run(folder, [dataset], pipelines, stack=STACK, seed=0, threads=1, options={"preset": "quick"}, **plan)
     run_jobs(folder, [dataset], pipelines, stack=STACK, progress=progress)
     return read_run(folder)
 
@@ -54,6 +55,32 @@ def test_figures_are_those_of_the_predictions(tmp_path, digits, pipeline_file):
     assert 32 * 32 * 10 * 4 < result.model_bytes < 1e6
     assert result.fit_seconds > 0
     assert result.predict_images_per_second > 0
+
+
+def test_settings_reach_the_estimator_and_validation_is_predicted(tmp_path, digits, pipeline_file):
+    sweep = {"shrink_threshold": ["None", "0.5"], "metric": ["euclidean", "manhattan"]}
+    results = run(tmp_path / "run", digits, [pipeline_file("nearest_mean")], sweep=sweep).results
+    part = {name: getattr(digits, name) for name in ("train", "validation", "test")}
+    X = {name: digits.images[rows].reshape(len(rows), -1) / 255 for name, rows in part.items()}
+    y = {name: digits.labels[rows] for name, rows in part.items()}
+    assert len({result.test_accuracy for result in results}) > 2
+    for result in results:
+        threshold = {"None": None, "0.5": 0.5}[result.settings["shrink_threshold"]]
+        oracle = NearestCentroid(shrink_threshold=threshold, metric=result.settings["metric"])
+        oracle.fit(X["train"], y["train"])
+        assert result.test_accuracy == oracle.score(X["test"], y["test"])
+        assert result.validation_accuracy == oracle.score(X["validation"], y["validation"])
+
+
+def test_settings_and_seeds_reach_the_training_stack_and_the_network(tmp_path, digits):
+    settings = {"learning_rate": "0.001"}
+    results = run(tmp_path / "run", digits, ["hog_linear_head"], settings=settings, repeats=2).results
+    assert STACK.initial_learning_rate() != 0.001
+    assert [result.history["learning_rate"][0] for result in results] == pytest.approx([0.001, 0.001])
+    assert [result.seed for result in results] == [0, 1]
+    assert results[0].history["loss"] != results[1].history["loss"]
+    for result in results:
+        assert result.validation_accuracy == pytest.approx(result.history["val_accuracy"][0])
 
 
 def test_the_folder_holds_the_splits_and_pictures_for_the_report(tmp_path, digits, pipeline_file):

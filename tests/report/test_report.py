@@ -45,7 +45,7 @@ def ok_result(pipeline, accuracy):
 @pytest.fixture
 def run(tmp_path):
     config = {
-        "schema_version": 1,
+        "schema_version": 2,
         "created": "2026-01-01T00:00:00+00:00",
         "options": {"preset": "standard"},
         "seed": 3,
@@ -55,6 +55,10 @@ def run(tmp_path):
         "versions": {"python": "3.11"},
         "notes": ["mlp has nothing to do on animals"],
         "datasets": ["animals"],
+        "pipelines": {name: {"stack": None, "published": None} for name in ("worse", "broken", "better")},
+        "settings": {},
+        "sweep": {},
+        "repeats": 1,
         "jobs": [],
     }
     dataset = {
@@ -114,6 +118,19 @@ def test_markdown_and_terminal_say_what_a_reader_must_know(run):
     assert "| better | classical | 75.00 % |" in markdown
     assert "ValueError: a \\| b [c]" in markdown
     assert "ValueError: a | b [c]" in output.getvalue()
+
+
+def test_a_stack_of_its_own_and_the_published_figure_stand_beside_ours(run):
+    run.config["pipelines"]["better"] = {
+        "stack": {"optimizer": "rmsprop", "momentum": None},
+        "published": "97 % (book)",
+    }
+    write_report(run)
+    markdown = (run.folder / "report.md").read_text()
+    assert "| better * | classical |" in markdown
+    assert "| worse | classical |" in markdown
+    assert "better brings its own training stack: optimizer rmsprop\n" in markdown
+    assert "Published for better: 97 % (book); here 75.00 % on animals" in markdown
 
 
 def test_figures_that_are_not_numbers_are_never_written(tmp_path):
