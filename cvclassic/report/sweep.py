@@ -65,8 +65,8 @@ def sweep_columns(run: Run) -> list[str]:
 def sweep_rows(run: Run, dataset: dict) -> list[list[str]]:
     """One row of texts per setting, for `sweep_columns`."""
     settings = settings_of(run, dataset)
-    best, tolerance = _best(settings), _tolerance(settings, dataset)
-    return [_row(run, setting, best, tolerance) for setting in settings]
+    best = _best(settings)
+    return [_row(run, setting, best, dataset) for setting in settings]
 
 
 def sweep_csv(run: Run) -> str:
@@ -84,7 +84,11 @@ def sweep_csv(run: Run) -> str:
 
 
 def what_was_seen(run: Run) -> list[str]:
-    """Two sentences: what was best on the validation split (never the test split), and what was worst."""
+    """Two sentences: what was best on the validation split (never the test split), and what was worst.
+
+    Two settings tie where their mean validation accuracies differ by no more than twice the standard deviation over
+    seeds (of the two, pooled), or by no more than one validation image.
+    """
     scored = [(dataset, settings_of(run, dataset)) for dataset in run.datasets]
     scored = [(dataset, settings) for dataset, settings in scored if any(s.succeeded for s in settings)]
     if not scored:
@@ -99,36 +103,33 @@ def what_was_seen(run: Run) -> list[str]:
     return [f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
 
 
-def _row(run: Run, setting: Setting, best: Setting | None, tolerance: float) -> list[str]:
+def _row(run: Run, setting: Setting, best: Setting | None, dataset: dict) -> list[str]:
     start = [setting.pipeline, *(setting.varied.get(name, "") for name in run.config["sweep"])]
     seeds = f"{len(setting.succeeded)} of {len(setting.results)}" if not _all_ok(setting) else str(len(setting.results))
     if not setting.succeeded:
         return [*start, "failed", "", "", seeds, ""]
-    mark = "best" if setting is best else "tie" if _ties(setting, best, tolerance) else ""
+    mark = "best" if setting is best else "tie" if _ties(setting, best, dataset) else ""
     figures = [_accuracy(setting, "validation_accuracy"), _accuracy(setting, "test_accuracy")]
     return [*start, *figures, f"{setting.mean('fit_seconds'):.1f}", seeds, mark]
 
 
 def _best_clause(settings: list[Setting], dataset: dict) -> str:
-    best, tolerance = _best(settings), _tolerance(settings, dataset)
-    text = f"{_described(best)} and {best.mean('fit_seconds'):.1f} s a fit"
-    ties = [s for s in settings if s is not best and _ties(s, best, tolerance)]
+    best = _best(settings)
+    ties = [s for s in settings if s is not best and _ties(s, best, dataset)]
     if not ties:
-        return text
+        return _described(best)
     names = "all others" if len(ties) == len(settings) - 1 > 1 else " and ".join(s.name for s in ties)
-    return f"{text}, a tie with {names} within {_reason(settings, tolerance)}"
+    return f"{_described(best)}, a tie with {names}"
 
 
 def _worst_clause(settings: list[Setting], dataset: dict) -> str:
-    best, tolerance = _best(settings), _tolerance(settings, dataset)
+    best = _best(settings)
     worst = min((s for s in settings if s.succeeded), key=lambda s: s.mean("validation_accuracy"))
     if worst is best:
-        return f"{best.name} too, for nothing else succeeded to compare it with"
-    text = f"{_described(worst)} and {worst.mean('fit_seconds'):.1f} s a fit"
-    behind = f"{100 * (best.mean('validation_accuracy') - worst.mean('validation_accuracy')):.2f} points behind"
-    if _ties(worst, best, tolerance):
-        return f"{text}, {behind}, which is a tie too"
-    return f"{text}, {behind}, more than {_reason(settings, tolerance)}"
+        return f"{best.name} too, for there is nothing to compare it with"
+    _, tolerance = _tolerance(worst, best, dataset)
+    told = "a tie within" if _ties(worst, best, dataset) else "more than"
+    return f"{_described(worst)}, {100 * _behind(worst, best):.2f} points behind, {told} {tolerance}"
 
 
 def _best(settings: list[Setting]) -> Setting | None:
@@ -137,33 +138,30 @@ def _best(settings: list[Setting]) -> Setting | None:
     return max(candidates, key=lambda s: s.mean("validation_accuracy"), default=None)
 
 
-def _spread(settings: list[Setting]) -> float:
-    """Standard deviation over seeds, pooled over the settings that have one; a deterministic pipeline has none."""
-    spreads = [spread for s in settings if (spread := s.spread("validation_accuracy"))]
-    return float(np.sqrt(np.mean(np.square(spreads)))) if spreads else 0.0
+def _tolerance(setting: Setting, best: Setting, dataset: dict) -> tuple[float, str]:
+    """Up to which difference of validation accuracies the two tie, and why: twice their spread, or one image."""
+    spreads = [s.spread("validation_accuracy") or 0.0 for s in (setting, best)]
+    twice = 2 * float(np.sqrt(np.mean(np.square(spreads))))
+    image = 1 / dataset["sizes"]["validation"]
+    if twice > image:
+        return twice, f"twice the spread over seeds ({100 * twice:.2f} points)"
+    return image, f"one validation image ({100 * image:.2f} points)"
 
 
-def _tolerance(settings: list[Setting], dataset: dict) -> float:
-    """Up to this difference of validation accuracies is a tie: twice the spread over seeds, or one image."""
-    return max(2 * _spread(settings), 1 / dataset["sizes"]["validation"])
-
-
-def _ties(setting: Setting, best: Setting | None, tolerance: float) -> bool:
+def _ties(setting: Setting, best: Setting | None, dataset: dict) -> bool:
     if best is None or not setting.succeeded:
         return False
-    return best.mean("validation_accuracy") - setting.mean("validation_accuracy") <= tolerance + 1e-12
+    return _behind(setting, best) <= _tolerance(setting, best, dataset)[0] + 1e-12
 
 
-def _reason(settings: list[Setting], tolerance: float) -> str:
-    points = f"{100 * tolerance:.2f} points"
-    if tolerance == 2 * _spread(settings):
-        return f"twice the spread over seeds ({points})"
-    return f"one validation image ({points})"
+def _behind(setting: Setting, best: Setting) -> float:
+    return best.mean("validation_accuracy") - setting.mean("validation_accuracy")
 
 
 def _described(setting: Setting) -> str:
     validation, test = (_accuracy(setting, figure) for figure in ("validation_accuracy", "test_accuracy"))
-    return f"{setting.name} with {validation} of the validation images, {test} of the test images"
+    seconds = f"{setting.mean('fit_seconds'):.1f} s a fit"
+    return f"{setting.name} with {validation} of the validation images, {test} of the test images, {seconds}"
 
 
 def _accuracy(setting: Setting, figure: str) -> str:
