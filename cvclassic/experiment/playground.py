@@ -6,6 +6,8 @@ from typing import Any
 
 from cvclassic.errors import InputError
 
+EPOCHS = 8  # what the embedded digits need without normalization; preset quick has half as many
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -21,10 +23,6 @@ class Experiment:
     settings: dict[str, str] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=lambda: {"epochs": EPOCHS})
     repeats: int = 3
-
-
-# As many as the embedded digits need without normalization, where a run of preset quick has half of them.
-EPOCHS = 8
 
 
 # A plain network, as in the textbooks: neither normalization nor dropout hides what depth, rate or activation do.

@@ -15,11 +15,13 @@ from cvclassic.report.summary import percent
 @contextmanager
 def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]:
     """Give the function that `run_jobs` calls as `progress`; `jobs` are still to be run."""
-    n_jobs, several = len(jobs), len({job["seed"] for job in jobs}) > 1
+    n_jobs, varied = len(jobs), _varied(jobs)
     started, finished = time.perf_counter(), 0
 
     def position(job: dict[str, Any]) -> str:
-        parts = [job["dataset"], job["pipeline"], describe_settings(job["settings"]), several and f"seed {job['seed']}"]
+        settings = {name: value for name, value in job["settings"].items() if name in varied}
+        seed = f"seed {job['seed']}" if "seed" in varied else ""
+        parts = [job["dataset"], job["pipeline"], describe_settings(settings), seed]
         return f"[{finished + 1}/{n_jobs}] " + "  ".join(filter(None, parts))
 
     with console.status("starting") as status:
@@ -34,6 +36,14 @@ def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]
             finished += 1
 
         yield progress
+
+
+def _varied(jobs: list[dict[str, Any]]) -> set[str]:
+    """Settings that not all jobs have alike, and "seed" where there are several."""
+    values: dict[str, set[str | None]] = {"seed": {job["seed"] for job in jobs}}
+    for name in {name for job in jobs for name in job["settings"]}:
+        values[name] = {job["settings"].get(name) for job in jobs}
+    return {name for name, found in values.items() if len(found) > 1}
 
 
 def _outcome(result: Result) -> str:
