@@ -160,6 +160,11 @@ def _start_experiments(names: list[str], wanted: dict[str, Any], threads: int | 
     if len(options) == 1:
         return _run_and_report(*_prepare(*options.values(), threads, folder))
     for name in options:
+        if (folder / name).exists():
+            raise InputError(
+                f"The folder {folder / name} is there already. Choose another --out, or --resume {folder}."
+            )
+    for name in options:
         _prepare(options[name], threads, folder / name)  # all of them first, so that --resume knows them all
     return _resume(folder)
 
@@ -171,7 +176,7 @@ def _options_of(name: str, experiment: Any, wanted: dict[str, Any]) -> dict[str,
         if swept in given["stack"] or swept in given["set"]:
             raise InputError(f"The experiment {name} sweeps {swept!r}; give it no other value.")
     return given | {
-        "experiment": name,
+        "experiment": f"{name}: {experiment.title}",
         "dataset": given["dataset"] or list(experiment.datasets),
         "pipeline": list(experiment.pipelines),
         "stack": experiment.stack | given["stack"],

@@ -276,11 +276,13 @@ def test_several_experiments_have_a_folder_each_and_resume_together(tmp_path, mo
     assert {path.name for path in out.iterdir()} == {"mean", "dummy"}
     assert len(rows(out / "mean")) == 4
     assert len(rows(out / "dummy")) == 2
-    assert json.loads((out / "mean" / "run.json").read_text())["options"]["experiment"] == "mean"
+    assert "- Experiment mean: ?\n" in (out / "mean" / "report.md").read_text()
     seen = done.stdout[done.stdout.index("\nmean\nBest on validation: metric=") :]
     assert "\ndummy\nBest on validation: strategy=prior" in seen
 
     (out / "mean" / "digits").joinpath(job_of(out / "mean", "seed1", "manhattan"), "result.json").unlink()
+    again = compare("--experiment", "all", "--out", out)
+    assert (again.exit_code, again.stderr.count("\n")) == (2, 1)
     resumed = compare("--resume", out)
     assert resumed.exit_code == 0, resumed.output
     assert len(rows(out / "mean")) == 4

@@ -31,6 +31,8 @@ def header_lines(run: Run) -> list[str]:
         f"Versions: {versions}",
         f"Training stack of the neural pipelines: {_stack_line(config['stack'], swept=config['sweep'])}",
     ]
+    if "experiment" in config["options"]:
+        lines.insert(0, f"Experiment {config['options']['experiment']}")
     if config["settings"]:
         lines.append(f"Settings: {describe_settings(config['settings'])}")
     for name, values in config["sweep"].items():
