@@ -4,7 +4,7 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test install lint bench test-opencv5
+.PHONY: compare test install lint bench test-opencv5 test-backends
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
@@ -39,4 +39,16 @@ $(VENV5)/.installed: pyproject.toml constraints.txt
 	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	$(VENV5)/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
 	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "opencv-python-headless>=5"
+	touch $@
+
+# The neural tests on Keras's other backends. On Linux PyPI's torch brings the CUDA libraries, several GB; with
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment it comes without.
+VENVB := .venv-backends
+test-backends: $(VENVB)/.installed
+	KERAS_BACKEND=torch $(VENVB)/$(SCRIPTS)/python -m pytest -n 2 tests/neural $(ARGS)
+	KERAS_BACKEND=jax $(VENVB)/$(SCRIPTS)/python -m pytest -n 2 tests/neural $(ARGS)
+
+$(VENVB)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENVB)
+	$(VENVB)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]" torch jax
 	touch $@

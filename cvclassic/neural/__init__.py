@@ -1,6 +1,7 @@
 """Neural networks with scikit-learn's face: models, the one training stack, and the classifier that joins them.
 
-Importing this package imports no Keras; the first model that is built does, or `prepare_backend()`.
+Importing this package imports no Keras; the first model that is built does, or `prepare_backend()`, or naming one of
+the layers `HOGLayer` and `Maxout`.
 """
 
 from cvclassic.neural.backend import prepare_backend
@@ -8,4 +9,12 @@ from cvclassic.neural.classifier import NeuralClassifier
 from cvclassic.neural.models import cnn, linear_head, mlp
 from cvclassic.neural.stack import TrainingStack
 
-__all__ = ["NeuralClassifier", "TrainingStack", "cnn", "linear_head", "mlp", "prepare_backend"]
+__all__ = ["HOGLayer", "Maxout", "NeuralClassifier", "TrainingStack", "cnn", "linear_head", "mlp", "prepare_backend"]
+
+
+def __getattr__(name: str):
+    if name in ("HOGLayer", "Maxout"):  # subclasses of a Keras class can't exist before Keras is imported
+        from cvclassic.neural import layers
+
+        return getattr(layers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
