@@ -28,6 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/svm.py
+	$(BIN)/python benchmarks/neural.py
 
 # Extractors and SVMs in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
 VENV5 := .venv-opencv5
@@ -41,8 +42,7 @@ $(VENV5)/.installed: pyproject.toml constraints.txt
 	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "opencv-python-headless>=5"
 	touch $@
 
-# The neural tests on Keras's other backends. On Linux PyPI's torch brings the CUDA libraries, several GB; with
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment it comes without.
+# The neural tests on Keras's other backends. On Linux PyPI's torch brings the CUDA libraries, several GB.
 VENVB := .venv-backends
 test-backends: $(VENVB)/.installed
 	KERAS_BACKEND=torch $(VENVB)/$(SCRIPTS)/python -m pytest -n 2 tests/neural $(ARGS)

@@ -6,10 +6,20 @@ the layers `HOGLayer` and `Maxout`.
 
 from cvclassic.neural.backend import prepare_backend
 from cvclassic.neural.classifier import NeuralClassifier
-from cvclassic.neural.models import cnn, linear_head, mlp
+from cvclassic.neural.models import cnn, hybrid, linear_head, mlp
 from cvclassic.neural.stack import TrainingStack
 
-__all__ = ["HOGLayer", "Maxout", "NeuralClassifier", "TrainingStack", "cnn", "linear_head", "mlp", "prepare_backend"]
+__all__ = [
+    "HOGLayer",
+    "Maxout",
+    "NeuralClassifier",
+    "TrainingStack",
+    "cnn",
+    "hybrid",
+    "linear_head",
+    "mlp",
+    "prepare_backend",
+]
 
 
 def __getattr__(name: str):

@@ -37,7 +37,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     model : function (input_shape, n_classes) -> keras.Model
         Makes the network, uncompiled, with one score (logit) per class and no softmax at its end: `mlp`, `cnn`,
         `linear_head`, `resnet_small`, or one of your own. It stands at the top of a module, so that the classifier can
-        be pickled.
+        be pickled. Of several outputs of this shape the first one predicts, and the others are auxiliary ones: they
+        learn the same labels, with the weight `auxiliary_weight` of the model (0.3 where it has no such attribute).
     stack : TrainingStack, optional
         None is `TrainingStack()`.
     loss : str or function
@@ -181,7 +182,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             network.compile(stack.make_optimizer(), loss, metrics=[accuracy], jit_compile=False)
         self.history_ = self._train(network, stack, (X, codes), validation)
         # The same layers without optimizer state, which would triple what is kept and pickled.
-        self.model_ = keras.Model(network.inputs, network.outputs)
+        self.model_ = keras.Model(network.inputs, network.outputs[0])
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -233,15 +234,20 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         inputs = keras.Input(self.input_shape_)
         # Bytes go to the network as they are, a quarter of the memory of floats, and are scaled there.
         is_image = len(self.input_shape_) == 3
-        outputs = model(keras.layers.Rescaling(1 / 255)(inputs) if is_image else inputs)
-        if outputs.shape != (None, n_classes):
-            raise InputError(f"The model's output has shape {outputs.shape}; y has {n_classes} classes.")
+        outputs = keras.tree.flatten(model(keras.layers.Rescaling(1 / 255)(inputs) if is_image else inputs))
+        for output in outputs:
+            if output.shape != (None, n_classes):
+                raise InputError(f"The model's output has shape {output.shape}; y has {n_classes} classes.")
         if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
             raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
         self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        if outputs.dtype != "float32":  # a loss of half precision would be a poor one
-            outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
-        return keras.Model(inputs, outputs)
+        # A loss of half precision would be a poor one.
+        outputs = [o if o.dtype == "float32" else keras.layers.Activation("linear", dtype="float32")(o) for o in outputs]
+        if len(outputs) == 1:
+            return keras.Model(inputs, outputs[0])
+        from cvclassic.neural.auxiliary import AuxiliaryModel
+
+        return AuxiliaryModel(inputs, outputs, weight=getattr(model, "auxiliary_weight", 0.3))
 
     def _train(self, network, stack: TrainingStack, training, validation) -> dict[str, list[float]]:
         from cvclassic.neural.callbacks import BackupAndRestore, OverfitWatch
@@ -336,6 +342,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if "model_" not in state:
             return
         keras = prepare_backend()
+        import cvclassic.neural.layers  # noqa: F401  Keras finds the layers that the model may hold
+
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
             path = Path(scratch, "model.keras")
             path.write_bytes(state["model_"])

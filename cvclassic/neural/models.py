@@ -115,6 +115,37 @@ def cnn(
     return keras.Model(inputs, outputs, name="cnn")
 
 
+def hybrid(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
+    """`cnn` and the histograms of oriented gradients of the same image, joined before the last layers.
+
+    The classifying layer of `cnn` becomes an auxiliary output, second to that of the joined layers, which keeps the
+    convolutions learning by themselves (see `AuxiliaryModel`).
+
+    Parameters
+    ----------
+    input_shape : (height, width, channels)
+        At least 8 x 8 pixels.
+    n_classes : int
+    mirror : bool
+        Mirror half of the training images, as in `cnn`.
+    """
+    from cvclassic.neural.layers import HOGLayer
+
+    keras = prepare_backend()
+    layers = keras.layers
+    images = keras.Input(input_shape)
+    seen = layers.RandomFlip("horizontal")(images) if mirror else images  # the same image for both
+    network = cnn(input_shape, n_classes)
+    maps, auxiliary = keras.Model(network.inputs, [network.layers[-1].input, *network.outputs], name="cnn")(seen)
+    vector = HOGLayer(cell_size=max(min(input_shape[:2]) // 4, 4))(seen)
+    vector = layers.BatchNormalization(momentum=0.9)(vector)
+    vector = layers.Dense(128, activation="relu", kernel_initializer="he_normal")(vector)
+    joined = layers.Concatenate()([maps, layers.Dropout(0.4)(vector)])
+    model = keras.Model(images, [layers.Dense(n_classes)(joined), auxiliary], name="hybrid")
+    model.auxiliary_weight = 0.3
+    return model
+
+
 def linear_head(input_shape: tuple[int, ...], n_classes: int, *, l2: float = 1e-5) -> keras.Model:
     """One dense layer with an L2 penalty: with the loss `"squared_hinge"`, a linear SVM trained by gradient descent.
 

@@ -112,12 +112,12 @@ def test_the_gradient_to_the_pixels_is_that_of_finite_differences(rng, block_nor
     def score(pixels):
         return skimage_hog(pixels[np.newaxis], cell=(4, 4), **parameters)[0] @ weights.astype(float)
 
-    step, expected = 1e-4, np.zeros(image.shape)  # skimage sums in single precision
+    step, expected = 3e-4, np.zeros(image.shape)  # skimage sums in single precision
     for place in np.ndindex(image.shape):
         shift = np.zeros(image.shape)
         shift[place] = step
         expected[place] = (score(image + shift) - score(image - shift)) / (2 * step)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
     assert np.abs(expected).max() > 0.2
 
 
