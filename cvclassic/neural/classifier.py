@@ -242,7 +242,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
         self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         # A loss of half precision would be a poor one.
-        outputs = [o if o.dtype == "float32" else keras.layers.Activation("linear", dtype="float32")(o) for o in outputs]
+        outputs = [
+            o if o.dtype == "float32" else keras.layers.Activation("linear", dtype="float32")(o) for o in outputs
+        ]
         if len(outputs) == 1:
             return keras.Model(inputs, outputs[0])
         from cvclassic.neural.auxiliary import AuxiliaryModel
