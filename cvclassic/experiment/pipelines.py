@@ -25,7 +25,8 @@ class Task:
     seed : the run's seed, for everything random in the pipeline
     stack : the run's `cvclassic.neural.TrainingStack`, the same for every neural pipeline, or the file's own `stack`
     traits : of the data set: "handwriting", "mirror" (mirror images keep their label)
-    folder : where the pipeline may leave files of its own, such as a training log; None outside a run
+    folder : where the pipeline may leave files of its own, such as a training log; None outside a run. What lies in its
+        folder `backup` is there again when an interrupted run is resumed
     """
 
     image_shape: tuple[int, ...]

@@ -301,8 +301,7 @@ def _launchers(jobs, by_name, threads: int, at_the_end: contextlib.ExitStack) ->
 
 def _run_job(folder: Path, job: dict[str, Any], order: Order, launcher: Launcher, progress: Progress) -> None:
     own_folder = job_folder(folder, job)
-    shutil.rmtree(own_folder, ignore_errors=True)  # what an interrupted or failed try left
-    own_folder.mkdir()
+    _clear(own_folder)
     log = own_folder / "worker.log"
     log.touch()
     started = time.perf_counter()
@@ -313,6 +312,19 @@ def _run_job(folder: Path, job: dict[str, Any], order: Order, launcher: Launcher
     if not path.is_file():
         write_result(path, Result(**order.identity, status=f"failed: {_why_it_died(returncode, _last_line(log))}"))
     progress(job, time.perf_counter() - started, _last_line(log), read_result(path))
+
+
+def _clear(own_folder: Path) -> None:
+    """Make the job's folder, or remove what an interrupted or failed try left there, but for its `backup`.
+
+    An interrupted training goes on from that; one that failed has removed it.
+    """
+    own_folder.mkdir(exist_ok=True)
+    for path in own_folder.iterdir():
+        if path.is_dir() and path.name != "backup":
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 def _why_it_died(returncode: int, last_line: str) -> str:

@@ -203,9 +203,11 @@ class BackupAndRestore(keras.callbacks.Callback):
         if not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         self.model.load_weights(self._weights(self.epochs_done))
-        for callback in [self.model.history, *self.callbacks]:
-            if isinstance(callback, (keras.callbacks.History, keras.callbacks.CSVLogger)):
-                for epoch, figures in enumerate(self._history):
+        for epoch, figures in enumerate(self._history):
+            for name, value in figures.items():
+                self.model.history.history.setdefault(name, []).append(value)
+            for callback in self.callbacks:
+                if isinstance(callback, keras.callbacks.CSVLogger):
                     callback.on_epoch_end(epoch, dict(figures))
         for callback, (_, attributes) in zip(self.callbacks, self._state["callbacks"], strict=True):
             vars(callback).update(attributes)

@@ -364,7 +364,7 @@ def _keywords(model: Callable) -> dict[str, Any]:
 def _name_of(function: Callable) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    return getattr(function, "__name__", str(function))
+    return getattr(function, "__name__", type(function).__name__)
 
 
 @contextlib.contextmanager

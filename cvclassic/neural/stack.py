@@ -44,7 +44,7 @@ DECAYS = {"constant": None, "cosine": None, "inverse_time": 1.0, "exponential": 
 """The schedules, and the `decay` of each where none is given; None where the schedule has no such parameter."""
 
 BACKUP = "backup"
-"""The folder, inside the training's own, of what an interrupted training goes on from."""
+"""The folder, inside the training's own, of what an interrupted training goes on from; a run keeps it to be resumed."""
 
 MONITORS = ("val_loss", "val_accuracy", "val_macro_f1")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
