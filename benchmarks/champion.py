@@ -13,7 +13,7 @@ import numpy as np
 
 from cvclassic.datasets import load
 from cvclassic.experiment.pipelines import find_pipelines
-from cvclassic.experiment.runner import task_for
+from cvclassic.experiment.plan import task_for
 from cvclassic.neural import TrainingStack
 
 CHECKED = 10_000
