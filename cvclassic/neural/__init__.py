@@ -6,7 +6,7 @@ the layers `HOGLayer` and `Maxout`.
 
 from cvclassic.neural.backend import prepare_backend
 from cvclassic.neural.classifier import NeuralClassifier
-from cvclassic.neural.models import cnn, hybrid, linear_head, mlp
+from cvclassic.neural.models import cnn, hybrid, linear_head, mlp, resnet_small
 from cvclassic.neural.stack import TrainingStack
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "linear_head",
     "mlp",
     "prepare_backend",
+    "resnet_small",
 ]
 
 

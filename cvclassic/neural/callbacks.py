@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ class MacroF1(keras.callbacks.Callback):
         self.X_val, self.y_val = X_val, y_val
 
     def on_epoch_end(self, epoch, logs=None):
-        scores = self.model.predict(self.X_val, batch_size=512, verbose=0)
+        scores = keras.tree.flatten(self.model.predict(self.X_val, batch_size=512, verbose=0))[0]
         labels = np.arange(scores.shape[1])
         logs["val_macro_f1"] = float(
             f1_score(self.y_val, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0.0)
@@ -158,7 +158,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Keras's callback of the same name keeps weights, optimizer and epoch, each file by itself. This one also keeps the
     other callbacks' state (patience so far, best value, seconds spent) and the figures of each epoch, and a kill at
-    any moment leaves one whole epoch's state: the weights get a file of their own per epoch, and `state.json`, which
+    any moment leaves one whole epoch's state: the weights get a file of their own per epoch, and `training.json`, which
     is replaced at once, says which counts.
 
     Of each other callback, a user's own included, it keeps the public attributes that are numbers, flags or None and
@@ -167,7 +167,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     Parameters
     ----------
     folder : Path
-        Of these files and `BestWeights` alone. `remove` removes it.
+        Of these files and those of `BestWeights`. `remove` removes them.
     callbacks : sequence of keras.callbacks.Callback
         The others. `CSVLogger` gets the epochs before the interruption again.
     settings : dict
@@ -224,15 +224,19 @@ class BackupAndRestore(keras.callbacks.Callback):
                 old.unlink()
 
     def remove(self) -> None:
-        """Remove the backup, once training has ended."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the backup, once training has ended; what else lies in the folder stays."""
+        for pattern in ("epoch-*.weights.h5", "best-*.weights.h5", "training.json*"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _weights(self, epochs: int) -> Path:
         return self.folder / f"epoch-{epochs}.weights.h5"
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            state = json.loads((self.folder / "state.json").read_text())
+            state = json.loads((self.folder / "training.json").read_text())
         except (OSError, ValueError):
             return None
         names = [type(callback).__name__ for callback in self.callbacks]
@@ -246,9 +250,9 @@ class BackupAndRestore(keras.callbacks.Callback):
             "stopped": bool(self.model.stop_training),
             "callbacks": [(type(callback).__name__, _plain_attributes(callback)) for callback in self.callbacks],
         }
-        temporary = self.folder / "state.json.new"
+        temporary = self.folder / "training.json.new"
         temporary.write_text(json.dumps(state))
-        os.replace(temporary, self.folder / "state.json")
+        os.replace(temporary, self.folder / "training.json")
 
 
 def _epoch_of(weights: Path) -> int:

@@ -36,9 +36,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     ----------
     model : function (input_shape, n_classes) -> keras.Model
         Makes the network, uncompiled, with one score (logit) per class and no softmax at its end: `mlp`, `cnn`,
-        `linear_head`, `resnet_small`, or one of your own. It stands at the top of a module, so that the classifier can
-        be pickled. Of several outputs of this shape the first one predicts, and the others are auxiliary ones: they
-        learn the same labels, with the weight `auxiliary_weight` of the model (0.3 where it has no such attribute).
+        `linear_head`, `resnet_small`, `hybrid`, or one of your own. It stands at the top of a module, so that the
+        classifier can be pickled. Of several outputs of this shape the first one predicts, and the others are auxiliary
+        ones: they learn the same labels, with the weight `auxiliary_weight` of the model (0.3 where it has no such
+        attribute).
     stack : TrainingStack, optional
         None is `TrainingStack()`.
     loss : str or function
@@ -241,10 +242,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
             raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
         self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        # A loss of half precision would be a poor one.
-        outputs = [
-            o if o.dtype == "float32" else keras.layers.Activation("linear", dtype="float32")(o) for o in outputs
-        ]
+        if outputs[0].dtype != "float32":  # a loss of half precision would be a poor one
+            outputs = [keras.layers.Activation("linear", dtype="float32")(output) for output in outputs]
         if len(outputs) == 1:
             return keras.Model(inputs, outputs[0])
         from cvclassic.neural.auxiliary import AuxiliaryModel

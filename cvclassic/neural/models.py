@@ -115,6 +115,44 @@ def cnn(
     return keras.Model(inputs, outputs, name="cnn")
 
 
+def resnet_small(
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    *,
+    width: int = 32,
+    dropout: float = 0.3,
+    mirror: bool = False,
+    shift: int = 0,
+) -> keras.Model:
+    """A residual network (He et al., 2016) for CPUs: seven 3 x 3 convolutions, nearly all of them on pooled images.
+
+    A convolution of `width` filters on the whole image, then twice a wider convolution, pooling and a residual block
+    of two, at a quarter and at an eighth of the side; the largest value of each channel goes to the last layer.
+
+    Parameters
+    ----------
+    input_shape : (height, width, channels)
+        At least 8 x 8 pixels.
+    n_classes : int
+    width : int
+        Filters of the first convolution; the others have twice and four times as many.
+    dropout, mirror, shift
+        As of `cnn`.
+    """
+    keras = prepare_backend()
+    inputs = keras.Input(input_shape)
+    options = {"activation": "relu", "batch_normalization": True, "penalty": None}
+    x = _augmented(inputs, mirror, shift)
+    x = _block(x, _convolution, _checked(width=width), pooled=True, **options)
+    for filters in (2 * width, 4 * width):
+        x = _block(x, _convolution, filters, pooled=True, **options)
+        y = _block(x, _convolution, filters, **options)
+        x = keras.layers.Add()([x, _block(y, _convolution, filters, **options)])
+    x = keras.layers.Dropout(dropout)(keras.layers.GlobalMaxPooling2D()(x))
+    outputs = keras.layers.Dense(n_classes)(x)
+    return keras.Model(inputs, outputs, name="resnet_small")
+
+
 def hybrid(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
     """`cnn` and the histograms of oriented gradients of the same image, joined before the last layers.
 

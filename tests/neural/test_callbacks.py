@@ -231,7 +231,7 @@ def test_patience_and_best_value_go_on(digits, tmp_path, capsys):
     fields = {"epochs": 20, "early_stopping_patience": 4, "plateau_patience": 3, "schedule": "constant"}
     fields |= {"learning_rate": 0.02}
     interrupted(wrong, tmp_path, KillAt(3), **fields)
-    state = json.loads((tmp_path / "backup" / "state.json").read_text())
+    state = json.loads((tmp_path / "backup" / "training.json").read_text())
     waited = {name: attributes.get("wait") for name, attributes in state["callbacks"]}
     best = int(np.argmin([row["val_loss"] for row in state["history"]]))
     assert waited["EarlyStopping"] == 2 - best > 0
@@ -263,19 +263,21 @@ def test_a_training_killed_after_its_last_epoch_trains_no_more(digits, tmp_path,
 
 def test_a_backup_of_other_settings_is_not_used_and_a_failed_training_leaves_none(digits, tmp_path, capsys):
     interrupted(digits, tmp_path, KillAt(2))
+    (tmp_path / "backup" / "photos.txt").write_text("mine")
     assert (tmp_path / "backup" / "epoch-2.weights.h5").is_file()
     model, output = resumed(digits, tmp_path, capsys, learning_rate=0.01)
     assert "going on" not in output
     assert len(model.history_["loss"]) == 3
     with pytest.raises(CVClassicError, match="diverged"):
         fit(digits, log_dir=tmp_path, optimizer="sgd", learning_rate=1e38)
-    assert os.listdir(tmp_path) == ["training.csv"]
+    assert sorted(os.listdir(tmp_path)) == ["backup", "training.csv"]
+    assert os.listdir(tmp_path / "backup") == ["photos.txt"]
 
 
 def test_spent_time_counts_on(digits, tmp_path, capsys):
     fields = {"time_budget": 100.0, "epochs": 4}
     interrupted(digits, tmp_path, KillAt(2), **fields)
-    path = tmp_path / "backup" / "state.json"
+    path = tmp_path / "backup" / "training.json"
     state = json.loads(path.read_text())
     [attributes] = [attributes for name, attributes in state["callbacks"] if name == "TimeBudget"]
     assert 0 < attributes["spent"] < 100
@@ -287,7 +289,7 @@ def test_spent_time_counts_on(digits, tmp_path, capsys):
 
 def test_half_written_files_of_the_interrupted_epoch_do_no_harm(digits, tmp_path, capsys):
     interrupted(digits, tmp_path, KillAt(2), epochs=4)
-    for name in ("best-3.weights.h5", "epoch-3.weights.h5", "state.json.new"):
+    for name in ("best-3.weights.h5", "epoch-3.weights.h5", "training.json.new"):
         (tmp_path / "backup" / name).write_bytes(b"half")
     model, output = resumed(digits, tmp_path, capsys, epochs=4)
     assert "going on after epoch 2" in output
@@ -335,7 +337,7 @@ def test_a_killed_run_resumes_in_its_epoch(tmp_path):
         *("--dataset", "digits", "--pipeline", pipeline, "--train-size", 300, "--epochs", 9, "--out", run, "--offline")
     )
     assert code == -9, output
-    [state] = run.rglob("state.json")
+    [state] = run.rglob("training.json")
     assert len(json.loads(state.read_text())["history"]) == 6
     code, output = compare("--resume", run)
     assert code == 0, output

@@ -17,14 +17,14 @@ def gradient(x):
 
 def by_keras(**fields):
     """The positions after each step of the stack's optimizer."""
-    variable = prepare_backend().Variable(START.astype(np.float32))
+    keras = prepare_backend()
+    variable = keras.Variable(START.astype(np.float32))
     optimizer = TrainingStack(**fields).make_optimizer()
-    positions = []
+    positions = [START.astype(np.float32)]
     for _ in range(STEPS):
-        position = np.array(variable.numpy() if hasattr(variable, "numpy") else variable)
-        optimizer.apply([prepare_backend().ops.convert_to_tensor(gradient(position).astype(np.float32))], [variable])
-        positions.append(np.array(prepare_backend().ops.convert_to_numpy(variable)))
-    return np.array(positions)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient(positions[-1]).astype(np.float32))], [variable])
+        positions.append(np.array(keras.ops.convert_to_numpy(variable)))
+    return np.array(positions[1:])
 
 
 def by_formula(step, weight_decay=0.0, rate=None):

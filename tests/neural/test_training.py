@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import check_get_params_invariance, check_set_params
 
 from cvclassic.errors import InputError
-from cvclassic.neural import NeuralClassifier, TrainingStack, cnn, mlp, prepare_backend
+from cvclassic.neural import NeuralClassifier, TrainingStack, cnn, mlp, prepare_backend, resnet_small
 from cvclassic.neural.losses import LOSSES
 
 
@@ -30,6 +30,10 @@ def tiny(input_shape, n_classes, *, seed=0):
     start = keras.initializers.GlorotUniform(seed)
     dense = keras.layers.Dense(n_classes, kernel_initializer=start)
     return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), dense])
+
+
+def to_numpy(tensor):
+    return np.array(prepare_backend().ops.convert_to_numpy(tensor))
 
 
 def softmax(scores):
@@ -164,14 +168,14 @@ def test_activations_are_the_formulas(name):
     x = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
     (W, b), (V, c) = (layer.get_weights() for layer in model.layers if "dense" in layer.name)
     expected = ACTIVATION_FORMULAS[name](x @ W + b) @ V + c
-    np.testing.assert_allclose(model(x), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(to_numpy(model(x)), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_the_cnn_has_each_activation():
     keras, x, outputs = prepare_backend(), np.random.default_rng(0).random((2, 8, 8, 1), np.float32), []
     for name in ACTIVATION_FORMULAS:
         keras.utils.set_random_seed(0)
-        outputs.append(np.array(cnn((8, 8, 1), 3, activation=name)(x)).ravel())
+        outputs.append(to_numpy(cnn((8, 8, 1), 3, activation=name)(x)).ravel())
     outputs[2] = outputs[2] + 1  # prelu is relu before training
     assert np.linalg.norm(np.array(outputs)[:, None] - outputs, axis=2)[~np.eye(8, dtype=bool)].min() > 1e-3
 
@@ -222,7 +226,28 @@ def test_depth_and_width_of_the_mlp(options, widths):
     assert [layer.units for layer in network.layers if hasattr(layer, "units")] == [*widths, 10]
 
 
-@pytest.mark.parametrize("model", [mlp, cnn])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (33, 47, 3)])
+def test_resnet_small_takes_images_of_any_small_shape(shape):
+    network = resnet_small(shape, 7, width=4)
+    assert network(np.zeros((2, *shape), np.float32)).shape == (2, 7)
+    assert [layer.filters for layer in network.layers if hasattr(layer, "filters")] == [4, 8, 8, 8, 16, 16, 16]
+
+
+def test_resnet_small_adds_what_its_blocks_find(digits):
+    network = resnet_small((16, 16, 1), 3, width=4)
+    add = next(layer for layer in network.layers if type(layer).__name__ == "Add")
+    shortcut, found = add.input
+    keras = prepare_backend()
+    branch = keras.Model(network.inputs, [shortcut, found, add.output])
+    image = np.random.default_rng(0).random((1, 16, 16, 1), np.float32)
+    shortcut, found, total = (to_numpy(output) for output in branch(image))
+    np.testing.assert_allclose(total, shortcut + found, rtol=1e-5)
+    assert found.any()
+    model = train(digits, functools.partial(resnet_small, width=8), epochs=3, batch_size=20, learning_rate=0.01)
+    assert model.score(digits[1], digits[3]) > 0.7
+
+
+@pytest.mark.parametrize("model", [mlp, cnn, resnet_small])
 def test_training_images_are_shifted_and_mirrored(model):
     image = np.zeros((1, 16, 16, 1), np.float32)
     image[0, 8, 5] = 1
@@ -235,7 +260,7 @@ def test_training_images_are_shifted_and_mirrored(model):
             x = image
             for layer in augment:
                 x = layer(x, training=True)
-            found |= {tuple(place) for place in np.argwhere(np.array(x)[0, :, :, 0] > 0.5).tolist()}
+            found |= {tuple(place) for place in np.argwhere(to_numpy(x)[0, :, :, 0] > 0.5).tolist()}
         return found
 
     assert places() == {(8, 5)}
