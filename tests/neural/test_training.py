@@ -95,7 +95,7 @@ def numpy_loss(name, one_hot, scores):
     }[name]
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, weighted_focal], ids=str)
+@pytest.mark.parametrize("loss", [*LOSSES, weighted_focal])
 def test_the_validation_loss_is_the_formulas(digits, loss):
     _, X_val, _, y_val = digits
     model = train(digits, loss=loss, epochs=6, learning_rate=0.03)
