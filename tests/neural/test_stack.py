@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cvclassic.errors import InputError
-from cvclassic.neural import TrainingStack, prepare_backend
+from cvclassic.neural import TrainingStack
 from cvclassic.neural.stack import LEARNING_RATES
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_optimizer_lists_the_known_ones():
 def test_each_optimizer_becomes_keras_own(name, keras_class, momentum, nesterov, learning_rate):
     optimizer = TrainingStack(optimizer=name, learning_rate=learning_rate).make_optimizer()
     config = optimizer.get_config()
-    assert type(optimizer) is getattr(prepare_backend().optimizers, keras_class)
+    assert type(optimizer).__name__ == keras_class  # on torch, a subclass of the same name
     assert config["learning_rate"] == pytest.approx(learning_rate or LEARNING_RATES[name])
     assert config.get("momentum") == momentum
     assert config.get("nesterov") == nesterov
