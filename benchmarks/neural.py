@@ -121,7 +121,7 @@ def bare_fit(stack: TrainingStack, X, y, X_val, y_val) -> None:
     """The same network with the same optimizer and batches, and no callbacks."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input(X.shape[1:])
-    model = keras.Model(inputs, cnn(X.shape[1:], y.max() + 1)(keras.layers.Rescaling(1 / 255)(inputs)))
+    model = keras.Model(inputs, cnn(X.shape[1:], int(y.max()) + 1)(keras.layers.Rescaling(1 / 255)(inputs)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(stack.make_optimizer(), loss, metrics=["accuracy"], jit_compile=False)
     model.fit(X, y, stack.batch_size, stack.epochs, validation_data=(X_val, y_val), verbose=0)
