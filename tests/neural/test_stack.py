@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cvclassic.errors import InputError
-from cvclassic.neural import TrainingStack
+from cvclassic.neural import TrainingStack, prepare_backend
 from cvclassic.neural.stack import LEARNING_RATES
 
 
