@@ -1,9 +1,164 @@
-"""Statistics of a result."""
+"""Statistics of results: intervals, and tests of whether two pipelines differ.
 
-from scipy.stats import binomtest
+SciPy's where it has them. Holm's correction is four lines, for which statsmodels would be a large dependency; the tests
+hold it, and McNemar's test, against statsmodels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import binomtest, ttest_rel
+
+from cvclassic.errors import InputError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pipelines on the same test images.
+
+    `first_only` and `second_only` count the images that one of them alone classifies rightly. `p_value` is McNemar's,
+    exact and two-sided; `adjusted` is corrected for all pairs that were compared with it (Holm 1979).
+    """
+
+    first: str
+    second: str
+    first_only: int
+    second_only: int
+    p_value: float
+    adjusted: float
+
+
+@dataclass(frozen=True)
+class PairedSeeds:
+    """The differences of two settings' accuracies, seed by seed: their mean, standard deviation and paired t-test."""
+
+    mean: float
+    deviation: float
+    p_value: float
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for an accuracy of `correct` out of `n` (Wilson 1927), as fractions."""
     interval = binomtest(correct, n).proportion_ci(confidence_level=confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """p-value of McNemar's exact test, two-sided (McNemar 1947): might both be right equally often?
+
+    Parameters
+    ----------
+    first_only, second_only : int
+        Images that only the first, and only the second classifier gets right; the others tell nothing.
+    """
+    discordant = first_only + second_only
+    return float(binomtest(first_only, discordant).pvalue) if discordant else 1.0
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p-values corrected for their number by Holm's step-down method (1979), in the order in which they came."""
+    p_values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p_values)
+    adjusted = np.empty_like(p_values)
+    stepped = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted
+
+
+def compare_pairs(y_true: np.ndarray, predictions: Mapping[str, np.ndarray]) -> list[Pair]:
+    """McNemar's test between all pairs of classifiers, with Holm's correction over all of them.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n,)
+    predictions : mapping from a name to an ndarray of shape (n,)
+
+    Returns
+    -------
+    list of Pair
+        Each pair once, names in the mapping's order.
+    """
+    right = {name: _checked(y_true, predicted, name) == y_true for name, predicted in predictions.items()}
+    counts = [
+        (a, b, int(np.sum(right[a] & ~right[b])), int(np.sum(right[b] & ~right[a]))) for a, b in combinations(right, 2)
+    ]
+    p_values = [mcnemar(*each[2:]) for each in counts]
+    return [
+        Pair(*each, p_value, float(adjusted))
+        for each, p_value, adjusted in zip(counts, p_values, holm(p_values), strict=True)
+    ]
+
+
+def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, n_classes: int) -> np.ndarray:
+    """Counts of shape (n_classes, n_classes): rows are the true classes, columns the predicted ones."""
+    y_pred = _checked(y_true, y_pred, "y_pred")
+    return np.bincount(np.asarray(y_true) * n_classes + y_pred, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """F1 of each class, averaged over classes; a class that is neither there nor predicted has 0, as in scikit-learn.
+
+    Parameters
+    ----------
+    confusion : ndarray of shape (..., n_classes, n_classes)
+        One or many confusion matrices.
+    """
+    true_positives = np.diagonal(confusion, axis1=-2, axis2=-1)
+    sizes = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return np.mean(2 * true_positives / np.maximum(sizes, 1), axis=-1)
+
+
+def macro_f1_interval(
+    confusion: np.ndarray, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the macro F1 score (Efron 1979), as fractions.
+
+    To draw n test images with replacement is to draw the cells of the confusion matrix from a multinomial
+    distribution, so that no image is touched again.
+
+    Parameters
+    ----------
+    confusion : ndarray of shape (n_classes, n_classes)
+    """
+    n = int(confusion.sum())
+    cells = np.flatnonzero(confusion)  # with 100 classes most are empty
+    drawn = np.random.default_rng(seed).multinomial(n, confusion.ravel()[cells] / n, size=resamples)
+    scores = []
+    for row in drawn:
+        again = np.zeros(confusion.size, dtype=np.int64)
+        again[cells] = row
+        scores.append(macro_f1(again.reshape(confusion.shape)))
+    low, high = np.quantile(scores, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def compare_seeds(first: Sequence[float], second: Sequence[float]) -> PairedSeeds:
+    """Paired t-test over seeds (two-sided), for accuracies of the same seeds in the same order.
+
+    Raises
+    ------
+    InputError
+        For fewer than two seeds, or not as many for the one as for the other.
+    """
+    differences = _paired_differences(first, second)
+    deviation = float(np.std(differences, ddof=1))
+    if deviation == 0:  # the t-test has no answer there; equal every time, or apart by the same every time
+        return PairedSeeds(float(differences[0]), 0.0, 1.0 if differences[0] == 0 else 0.0)
+    return PairedSeeds(float(differences.mean()), deviation, float(ttest_rel(first, second).pvalue))
+
+
+def _paired_differences(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
+    if len(first) != len(second) or len(first) < 2:
+        raise InputError(
+            f"A paired test takes figures of the same seeds, two of them at least; {len(first)} and {len(second)} came."
+        )
+    return np.subtract(first, second)
+
+
+def _checked(y_true: np.ndarray, y_pred: np.ndarray, name: str) -> np.ndarray:
+    y_pred = np.asarray(y_pred)
+    if y_pred.shape != np.shape(y_true):
+        raise InputError(f"{name} has shape {y_pred.shape} for {np.shape(y_true)[0]} true labels.")
+    return y_pred

@@ -1,14 +1,36 @@
-"""Intervals against their formulas."""
+"""Intervals and tests against their formulas, SciPy and statsmodels."""
 
 from math import sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import bootstrap, ttest_rel
+from sklearn import metrics
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.multitest import multipletests
 
-from cvclassic.experiment.statistics import wilson_interval
+from cvclassic.errors import InputError
+from cvclassic.experiment.statistics import (
+    compare_pairs,
+    compare_seeds,
+    confusion_matrix,
+    holm,
+    macro_f1,
+    macro_f1_interval,
+    mcnemar,
+    wilson_interval,
+)
 
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+def random_predictions(n=400, n_classes=5, wrong=0.3, seed=0):
+    random = np.random.default_rng(seed)
+    y_true = random.integers(0, n_classes, n)
+    y_pred = np.where(random.random(n) < wrong, random.integers(0, n_classes, n), y_true)
+    return y_true, y_pred
 
 
 @given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -18,3 +40,96 @@ def test_wilson_interval_is_wilsons_formula(counts):
     center = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     assert wilson_interval(correct, n) == pytest.approx((center - half, center + half), abs=1e-9)
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_mcnemar_is_statsmodels(first_only, second_only):
+    reference = reference_mcnemar([[0, first_only], [second_only, 0]], exact=True).pvalue
+    assert mcnemar(first_only, second_only) == pytest.approx(1.0 if np.isnan(reference) else reference, rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_holm_is_statsmodels(p_values):
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12)
+
+
+def test_all_pairs_are_compared_once_and_corrected_together():
+    y_true, a = random_predictions(seed=1)
+    b = np.where(np.arange(400) % 7 == 0, 0, a)
+    c = np.where(np.arange(400) % 3 == 0, y_true, b)
+    pairs = compare_pairs(y_true, {"a": a, "b": b, "c": c})
+    assert [(p.first, p.second) for p in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    for pair, (first, second) in zip(pairs, [(a, b), (a, c), (b, c)], strict=True):
+        table = metrics.confusion_matrix(first == y_true, second == y_true, labels=[True, False])
+        assert (pair.first_only, pair.second_only) == (table[0, 1], table[1, 0])
+        assert pair.p_value == pytest.approx(reference_mcnemar(table, exact=True).pvalue)
+    np.testing.assert_allclose([p.adjusted for p in pairs], multipletests([p.p_value for p in pairs], method="holm")[1])
+    assert pairs[2].adjusted < 0.001  # c is right far more often than b
+
+
+def test_a_pipeline_ties_with_itself():
+    y_true, y_pred = random_predictions()
+    (pair,) = compare_pairs(y_true, {"one": y_pred, "same": y_pred})
+    assert (pair.first_only, pair.second_only, pair.p_value, pair.adjusted) == (0, 0, 1.0, 1.0)
+    assert compare_pairs(y_true, {"alone": y_pred}) == []
+
+
+def test_predictions_of_another_test_set_are_refused():
+    y_true, y_pred = random_predictions()
+    with pytest.raises(InputError, match=r"cnn has shape \(399,\) for 400 true labels"):
+        compare_pairs(y_true, {"svm": y_pred, "cnn": y_pred[1:]})
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 100])
+def test_confusion_matrix_and_macro_f1_are_sklearns(n_classes):
+    y_true, y_pred = random_predictions(n_classes=n_classes)
+    confusion = confusion_matrix(y_true, y_pred, n_classes)
+    labels = range(n_classes)
+    np.testing.assert_array_equal(confusion, metrics.confusion_matrix(y_true, y_pred, labels=labels))
+    expected = metrics.f1_score(y_true, y_pred, labels=labels, average="macro", zero_division=0.0)
+    assert macro_f1(confusion) == pytest.approx(expected)
+
+
+def test_macro_f1_of_many_matrices_at_once():
+    matrices = np.stack([confusion_matrix(*random_predictions(seed=k), 5) for k in range(3)])
+    np.testing.assert_allclose(macro_f1(matrices), [macro_f1(matrix) for matrix in matrices])
+
+
+def test_macro_f1_of_a_class_that_is_not_there_is_sklearns():
+    y_true, y_pred = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    expected = metrics.f1_score(y_true, y_pred, labels=range(3), average="macro", zero_division=0.0)
+    assert macro_f1(confusion_matrix(y_true, y_pred, 3)) == pytest.approx(expected)
+
+
+def test_macro_f1_interval_is_scipys_bootstrap():
+    y_true, y_pred = random_predictions()
+
+    def statistic(true, predicted):
+        return metrics.f1_score(true, predicted, average="macro")
+
+    reference = bootstrap(
+        (y_true, y_pred), statistic, paired=True, vectorized=False, n_resamples=1000, method="percentile", rng=0
+    ).confidence_interval
+    low, high = macro_f1_interval(confusion_matrix(y_true, y_pred, 5), resamples=4000)
+    # Two bootstraps: each bound has a standard error of about 0.0012 with 1,000 draws.
+    assert (low, high) == pytest.approx((reference.low, reference.high), abs=0.006)
+    assert low < metrics.f1_score(y_true, y_pred, average="macro") < high
+
+
+def test_compare_seeds_is_scipys_paired_t_test():
+    first, second = [0.81, 0.83, 0.80], [0.79, 0.80, 0.80]
+    paired = compare_seeds(first, second)
+    assert paired.mean == pytest.approx(0.05 / 3)
+    assert paired.deviation == pytest.approx(np.std([0.02, 0.03, 0.0], ddof=1))
+    assert paired.p_value == pytest.approx(ttest_rel(first, second).pvalue)
+
+
+@pytest.mark.parametrize(("difference", "p_value"), [(0.0, 1.0), (0.25, 0.0)])
+def test_compare_seeds_where_every_seed_differs_by_the_same(difference, p_value):
+    assert compare_seeds([0.5 + difference, 0.25 + difference], [0.5, 0.25]).p_value == p_value
+
+
+@pytest.mark.parametrize(("first", "second"), [([0.8], [0.7]), ([0.8, 0.7], [0.8, 0.7, 0.6])])
+def test_compare_seeds_refuses_what_it_cant_pair(first, second):
+    with pytest.raises(InputError, match="two of them at least"):
+        compare_seeds(first, second)
