@@ -21,7 +21,7 @@ class Preset(StrEnum):
 
 
 # Training images at most (None: all), and epochs of the neural pipelines.
-PRESETS = {Preset.quick: (5000, 4), Preset.standard: (None, 6), Preset.full: (None, 40)}
+PRESETS = {Preset.quick: (5000, 4), Preset.standard: (None, 6), Preset.full: (None, 30)}
 
 
 def compare(

@@ -129,6 +129,9 @@ def resnet_small(
     A convolution of `width` filters on the whole image, then twice a wider convolution, pooling and a residual block
     of two, at a quarter and at an eighth of the side; the largest value of each channel goes to the last layer.
 
+    Thirty epochs of the default `TrainingStack`, with `mirror` and a `shift` of two pixels: 83.6 % of CIFAR-10's test
+    images (of the copy that `cnn` speaks of), in 40 minutes on two cores.
+
     Parameters
     ----------
     input_shape : (height, width, channels)
