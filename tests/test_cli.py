@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -299,6 +300,13 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, f"nothing came within {seconds} s"
         time.sleep(0.05)
+
+
+def test_the_installed_command_starts():
+    [command] = metadata.entry_points(group="console_scripts", name="cvclassic")
+    result = CliRunner().invoke(command.load(), ["compare", "--help"])
+    assert result.exit_code == 0, result.output
+    assert "--pipeline" in result.output
 
 
 def test_help_and_import_load_neither_keras_nor_the_numeric_libraries():
