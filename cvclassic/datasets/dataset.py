@@ -1,9 +1,11 @@
 """What every source of images comes down to: `Dataset`, and `LabelledImages` before the splits are drawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+
+from cvclassic.datasets.splits import split_beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,8 @@ class Dataset:
         once. See `cvclassic.datasets.splits`.
     warnings : tuple of str
         What a reader of the results should know, such as image files that could not be read.
+    smaller : tuple of Dataset
+        The same set with fewer training images, ascending and nested, where a run learns from several sizes.
     """
 
     name: str
@@ -39,6 +43,12 @@ class Dataset:
     validation: np.ndarray
     test: np.ndarray
     warnings: tuple[str, ...] = ()
+    smaller: tuple["Dataset", ...] = ()
+
+    @property
+    def train_size(self) -> int:
+        """Images of the training part, validation included."""
+        return len(self.train) + len(self.validation)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -49,6 +59,15 @@ class Dataset:
     def n_classes(self) -> int:
         """Number of classes, k."""
         return len(self.class_names)
+
+    def with_train_size(self, train_size: int, *, seed: int) -> "Dataset":
+        """The same images and test split, with a stratified sample of `train_size` images as the training part.
+
+        With the seed that the splits were drawn with, it is what `load` gives for this size. InputError for a size that
+        the set can't give.
+        """
+        train, validation, _ = split_beside(self.test, self.labels, seed=seed, train_size=train_size)
+        return replace(self, train=train, validation=validation)
 
 
 class LabelledImages(NamedTuple):

@@ -57,10 +57,29 @@ def split(
         raise InputError(f"seed={seed} is negative; use 0 or more.")
     labels = np.asarray(labels, dtype=np.int64)
     n_classes = int(labels.max(initial=-1)) + 1
-    # One generator per draw: the test split must not depend on how many training images are used.
-    test_rng, order_rng, validation_rng = (np.random.default_rng([seed, draw]) for draw in range(3))
     _check_classes(labels if n_train is None else labels[:n_train], n_classes, 3 if n_train is None else 2)
-    test = _draw_test(labels, n_classes, test_rng) if n_train is None else np.arange(n_train, len(labels))
+    test = _draw_test(labels, n_classes, _generator(seed, 0)) if n_train is None else np.arange(n_train, len(labels))
+    return split_beside(test, labels, seed=seed, train_size=train_size, max_train_size=max_train_size)
+
+
+def split_beside(
+    test: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seed: int = 0,
+    train_size: int | None = None,
+    max_train_size: int | None = None,
+) -> Splits:
+    """Draw train and validation split, as `split` does, from all that a test split leaves.
+
+    Raises
+    ------
+    InputError
+        For a size that is below 1, larger than what is left, or too small for two images of each class.
+    """
+    labels = np.asarray(labels, dtype=np.int64)
+    n_classes = int(labels.max(initial=-1)) + 1
+    order_rng, validation_rng = _generator(seed, 1), _generator(seed, 2)
     part = np.setdiff1d(np.arange(len(labels)), test, assume_unique=True)
     size = _resolve_size(train_size, max_train_size, len(part), n_classes)
 
@@ -69,6 +88,11 @@ def split(
     fraction = 0.05 if size >= LARGE_PART else 0.10
     held_out = _validation_mask(labels[order], ranks, n_classes, fraction, validation_rng)
     return Splits(np.sort(order[~held_out]), np.sort(order[held_out]), test)
+
+
+def _generator(seed: int, draw: int) -> np.random.Generator:
+    """One generator per draw: the test split must not depend on how many training images are used."""
+    return np.random.default_rng([seed, draw])
 
 
 def _check_classes(labels: np.ndarray, n_classes: int, smallest: int) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvclassic.datasets.splits import split
+from cvclassic.datasets.splits import split, split_beside
 from cvclassic.errors import InputError
 
 class_sizes = st.lists(st.integers(3, 60), min_size=2, max_size=12)
@@ -53,6 +53,19 @@ def test_smaller_training_sizes_are_nested_in_larger_ones(sizes, seed, data):
     assert np.isin(inner.train, outer.train).all()
     assert np.isin(inner.validation, outer.validation).all()
     assert np.array_equal(inner.test, outer.test)
+
+
+@given(class_sizes, seeds, st.data())
+def test_a_training_part_drawn_beside_a_test_split_is_the_one_that_was_drawn_with_it(sizes, seed, data):
+    labels = labels_of(sizes)
+    official = data.draw(st.sampled_from([None, len(labels) - 1]))
+    if official and np.bincount(labels[:official], minlength=len(sizes)).min() < 2:
+        official = None
+    whole = split(labels, seed=seed, n_train=official)
+    size = data.draw(st.integers(2 * len(sizes), len(labels) - len(whole.test)))
+    beside = split_beside(whole.test, labels, seed=seed, train_size=size)
+    oracle = split(labels, seed=seed, train_size=size, n_train=official)
+    assert all(np.array_equal(a, b) for a, b in zip(beside, oracle, strict=True))
 
 
 @pytest.mark.parametrize("train_size", [20, 100, 1000, 5000, 9999, 10_000, 30_000])
