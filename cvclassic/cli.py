@@ -44,12 +44,21 @@ def compare(
     train_size: Annotated[
         int | None, typer.Option(help="Use this many images of the training part (stratified), validation included.")
     ] = None,
+    train_sizes: Annotated[
+        str | None, typer.Option(metavar="N1,N2,all", help="Train at each of these sizes, nested in one another.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of everything random in the pipelines.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each pipeline. Default: all cores.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="Optimizer of all neural pipelines.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of all neural pipelines.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Mini-batch size of all neural pipelines.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of all neural pipelines, at most.")] = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="The time of each fit: neural pipelines stop then, others are shown as over budget."
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,6 +84,9 @@ def compare(
         bool,
         typer.Option("--tune", help="Choose C and gamma of each SVM on the validation split, by successive halving."),
     ] = False,
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
+    ] = False,
     image_size: Annotated[int, typer.Option(min=8, help="Images from a folder are resized to this side.")] = 32,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
@@ -94,13 +106,21 @@ def compare(
             _refuse_other_options(context, "resume")
             code = _resume(resume)
         else:
-            stack = _given(optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs)
+            stack = _given(
+                optimizer=optimizer,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
+                epochs=epochs,
+                time_budget=time_budget,
+            )
             data = {
                 "dataset": dataset,
                 "preset": preset,
                 "train_size": train_size,
+                "train_sizes": _train_sizes(train_sizes, train_size),
                 "seed": seed,
                 "tune": tune,
+                "corruptions": corruptions,
                 "image_size": image_size,
                 "data_dir": None if data_dir is None else str(data_dir),
                 "offline": offline,
@@ -200,8 +220,8 @@ def _prepare(options: dict[str, Any], threads: int | None, folder: Path) -> tupl
         "data_dir": str(find_data_dir(options["data_dir"]).resolve()),
         "pipeline": [p.name if p.builtin else str(p.path) for p in chosen],
     }
-    options, loaded, note = _load_named_or_default(options)
-    if note:
+    options, loaded, notes = _load_named_or_default(options)
+    for note in notes:
         typer.echo(note, err=True)
     stack = _training_stack(options)
     prepare_run(
@@ -215,7 +235,7 @@ def _prepare(options: dict[str, Any], threads: int | None, folder: Path) -> tupl
         settings=settings["set"],
         sweep=settings["sweep"],
         repeats=settings["repeats"],
-        notes=[note] if note else [],
+        notes=notes,
     )
     return folder, loaded, chosen, stack
 
@@ -232,7 +252,8 @@ def _resume(folder: Path) -> int:
     for each in folders:
         options = read_config(each)["options"]
         chosen = find_pipelines(options["pipeline"])
-        codes.append(_run_and_report(each, _load_datasets(options), chosen, _training_stack(options), resume=folder))
+        loaded, _ = _load_datasets(options)
+        codes.append(_run_and_report(each, loaded, chosen, _training_stack(options), resume=folder))
         if codes[-1] == EXIT_INTERRUPTED:
             break
         seen += [f"\n{each.name}", *what_was_seen(read_run(each))]
@@ -262,8 +283,8 @@ def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any, resume
     return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
 
 
-def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], list, str | None]:
-    """The options with data sets and preset settled, the sets, and a line that says so where others stand in.
+def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], list, list[str]]:
+    """The options with data sets and preset settled, the sets, and lines that say so where others stand in.
 
     What the command line names can be had, or the run does not start. Without names the standard sets run, or where
     they can't be had the embedded ones.
@@ -272,16 +293,18 @@ def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], lis
 
     if options["dataset"]:
         settled = _settled(options, options["dataset"])
-        return settled, _load_datasets(settled), None
+        return settled, *_load_datasets(settled)
     names, note = datasets.default_names(data_dir=options["data_dir"], offline=options["offline"])
     try:
         settled = _settled(options, names)
-        return settled, _load_datasets(settled), note
+        loaded, notes = _load_datasets(settled)
     except DataError as error:
         if set(names) <= set(EMBEDDED):
             raise
+        note = f"{error} Running {' and '.join(EMBEDDED)} instead."
         settled = _settled(options, EMBEDDED)
-        return settled, _load_datasets(settled), f"{error} Running {' and '.join(EMBEDDED)} instead."
+        loaded, notes = _load_datasets(settled)
+    return settled, loaded, [note, *notes] if note else notes
 
 
 def _settled(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -289,11 +312,13 @@ def _settled(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return options | {"dataset": [_absolute(name) for name in names], "preset": options["preset"] or default}
 
 
-def _load_datasets(options: dict[str, Any]) -> list:
+def _load_datasets(options: dict[str, Any]) -> tuple[list, list[str]]:
+    """The data sets, and a line for each training size that one of several can't give."""
     from cvclassic import datasets
+    from cvclassic.experiment.sizes import at_train_sizes
 
     at_most, _ = PRESETS[options["preset"]]
-    return [
+    loaded = [
         datasets.load(
             name,
             data_dir=options["data_dir"],
@@ -305,6 +330,9 @@ def _load_datasets(options: dict[str, Any]) -> list:
         )
         for name in options["dataset"]
     ]
+    if options["train_sizes"] is None:
+        return loaded, []
+    return at_train_sizes(loaded, options["train_sizes"], seed=options["seed"])
 
 
 def _training_stack(options: dict[str, Any]) -> Any:
@@ -313,6 +341,16 @@ def _training_stack(options: dict[str, Any]) -> Any:
 
     _, epochs = PRESETS[options["preset"]]
     return TrainingStack(**({"epochs": epochs} | options["stack"]))
+
+
+def _train_sizes(text: str | None, train_size: int | None) -> list[int | str] | None:
+    if text is None:
+        return None
+    from cvclassic.experiment.sizes import parse_train_sizes
+
+    if train_size is not None:
+        raise InputError("--train-sizes names the sizes itself; remove --train-size.")
+    return parse_train_sizes(text)
 
 
 def _given(**options: Any) -> dict[str, Any]:

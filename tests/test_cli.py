@@ -101,6 +101,28 @@ def folder_without_images(folder):
         (["--experiment", "batch_size", "--sweep", "epochs=1,2"], None, "remove --sweep"),
         (["--experiment", "batch_size", "--batch-size", "32"], None, "The experiment batch_size sweeps 'batch_size'"),
         (["--resume", "{data}", "--set", "C=3"], None, "remove --set"),
+        (["--dataset", "digits", "--train-sizes", "100,many"], None, "hold 'many'"),
+        (["--dataset", "digits", "--train-sizes", "100,,300"], None, "hold ''"),
+        (["--dataset", "digits", "--train-sizes", "0,100"], None, "hold '0'"),
+        (["--dataset", "digits", "--train-sizes", "100,100000"], None, "part has 1347 images"),
+        (["--dataset", "digits", "--train-sizes", "10,all"], None, "two images of each of the 10 classes"),
+        (
+            ["--dataset", "digits", "--dataset", "shapes", "--train-sizes", "2000"],
+            None,
+            "digits .* none of these",
+        ),
+        (["--dataset", "digits", "--dataset", "digits", "--train-sizes", "100"], None, "Two data sets are called"),
+        (["--dataset", "digits", "--train-sizes", "100", "--train-size", "50"], None, "remove --train-size"),
+        (["--resume", "{data}", "--train-sizes", "100"], None, "remove --train-sizes"),
+        (
+            ["--dataset", "digits", "--time-budget", "0"],
+            None,
+            "time_budget=0.0; it must be a number",
+        ),
+        (["--dataset", "digits", "--time-budget", "nan"], None, "time_budget=nan"),
+        (["--dataset", "digits", "--time-budget", "soon"], None, "soon"),
+        (["--dataset", "digits", "--time-budget", "5", "--set", "time_budget=6"], None, "'time_budget' is given more"),
+        (["--resume", "{data}", "--corruptions"], None, "remove --corruptions"),
     ],
 )
 def test_wrong_input_ends_with_exit_code_2_one_message_and_nothing_written(
@@ -225,6 +247,40 @@ def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipel
     ]
     assert figures[0] == figures[1]
     assert not list(out.rglob(".*"))
+
+
+def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
+    out, sleeper = tmp_path / "run", pipeline_file("sleeps")
+    chosen = ["--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper, "--corruptions"]
+    sizes = ["--train-sizes", "100,2000,all", "--time-budget", "60"]
+    command = compare_command("--dataset", "digits", "--dataset", "shapes", *chosen, *sizes, "--out", out)
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("*/*/result.json")}
+    assert len(finished) == 2
+    (tmp_path / "go").touch()
+
+    resumed = compare("--resume", out)
+    assert resumed.exit_code == 0, resumed.output
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    config = json.loads((out / "run.json").read_text())
+    assert (config["train_sizes"], config["time_budget"]) == ([100, 1347, 2000, 3750], 60.0)
+    with open(out / "sweep.csv") as file:
+        table = [(row["dataset"], row["pipeline"], int(row["n_train"]), row["status"]) for row in csv.DictReader(file)]
+    sizes = {}
+    for name in config["datasets"]:
+        sizes[name] = sorted(len(np.load(path)["train"]) for path in out.glob(f"{name}/splits*.npz"))
+    assert [len(found) for found in sizes.values()] == [2, 3]
+    names = ("nearest_mean", "sleeps")
+    assert table == [(d, p, n, "ok") for d, found in sizes.items() for p in names for n in found]
+    results = json.loads((out / "results.json").read_text())["results"]
+    assert all(result["mean_corruption_error"] > 0 and result["over_budget"] is False for result in results)
+    [note] = config["notes"]
+    assert_matches("digits is left out at 2,000 training images", note)
+    assert_matches("Most accurate: on digits with 90 training images nearest_mean", resumed.stdout)
+    assert note in (out / "report.md").read_text()
 
 
 def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):

@@ -1,4 +1,4 @@
-"""What a run does: a job for each data set, pipeline, combination of settings and seed."""
+"""What a run does: a job for each data set, pipeline, training size, combination of settings and seed."""
 
 import itertools
 from dataclasses import fields, replace
@@ -25,7 +25,8 @@ def plan_jobs(
 
     A job is a dict of "dataset", "pipeline", "seed", "n_train" and "settings", JSON-able. Each pipeline gets those of
     `settings` and `sweep` that it has: a sweep of the batch size is one job, not several, for an SVM. The seeds are
-    `seed` to `seed + repeats - 1`; the splits are the data set's, the same for all.
+    `seed` to `seed + repeats - 1`; the splits are the data set's, the same for all. A data set with `smaller` ones gets
+    jobs for each of them too.
 
     Raises
     ------
@@ -43,11 +44,13 @@ def plan_jobs(
             built.append(estimator)
             names = {name for name in [*settings, *sweep] if _takes(pipeline, estimator, stack, name)}
             taken |= names
-            for chosen in _grid(settings, sweep, names):
+            grid = _grid(settings, sweep, names)
+            for chosen in grid:
                 stack_of(pipeline, stack, chosen)  # refuses wrong values now
-                for k in range(repeats):
-                    identity = {"dataset": dataset.name, "pipeline": pipeline.name, "seed": seed + k}
-                    jobs.append(identity | {"n_train": task.n_train, "settings": chosen})
+            sizes = [len(part.train) for part in (*dataset.smaller, dataset)]
+            for n_train, chosen, k in itertools.product(sizes, grid, range(repeats)):
+                identity = {"dataset": dataset.name, "pipeline": pipeline.name, "seed": seed + k}
+                jobs.append(identity | {"n_train": n_train, "settings": chosen})
     if built:
         _check_all_taken([*settings, *sweep], taken, stack, built)
     return jobs, skipped
@@ -67,9 +70,14 @@ def task_for(dataset: Dataset, *, stack: Any, seed: int, folder: Path | None = N
 
 
 def stack_of(pipeline: PipelineFile, stack: Any, settings: dict[str, str]) -> Any:
-    """The training stack of one job: the pipeline's own, or the run's with what `settings` say of it."""
+    """The training stack of one job: the pipeline's own, or the run's with what `settings` say of it.
+
+    The run's time budget holds for a stack of the pipeline's own, too.
+    """
+    if pipeline.stack is not None:
+        return pipeline.stack if stack.time_budget is None else replace(pipeline.stack, time_budget=stack.time_budget)
     of_stack, _ = split_settings(settings, stack)
-    return pipeline.stack or replace(stack, **of_stack)
+    return replace(stack, **of_stack)
 
 
 def _build(pipeline: PipelineFile, task: Task):

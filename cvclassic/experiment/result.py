@@ -3,6 +3,7 @@
 RUN/run.json                     options, training stack, machine, versions, data sets, pipelines, in order
 RUN/<data set>/dataset.json      class names, provenance, traits, split sizes
 RUN/<data set>/splits.npz        train, validation, test: index arrays
+RUN/<data set>/splits-n<images>.npz    the same for each smaller number of training images
 RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
 RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/<job>/result.json, predictions.npz, worker.log, and what the pipeline left there
@@ -21,7 +22,7 @@ from typing import IO, Any
 
 from cvclassic.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LONGEST_SETTINGS = 80  # characters of a job's settings in the name of its folder
 
 
@@ -33,6 +34,11 @@ class Result:
     `settings` are those that a sweep or --set gave the job, by name, as text (see `experiment.settings`).
     `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
+    `over_budget` tells whether `fit_seconds` went beyond the run's time budget; None without one.
+    `fit_energy_joules` is what the processors used during the fit, also for other processes; None where they don't say.
+    `corruptions` has five accuracies, of strengths 1 to 5, for each name in `experiment.corruptions.CORRUPTIONS`, taken
+    on `n_corrupted` test images; `mean_corruption_error` is the mean of 1 - accuracy over all of them. None without
+    --corruptions.
     """
 
     dataset: str
@@ -59,6 +65,11 @@ class Result:
     history: dict[str, list[float]] | None = None
     tuning: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    over_budget: bool | None = None
+    fit_energy_joules: float | None = None
+    corruptions: dict[str, list[float]] | None = None
+    mean_corruption_error: float | None = None
+    n_corrupted: int | None = None
 
     @property
     def ok(self) -> bool:

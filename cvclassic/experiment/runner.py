@@ -76,7 +76,8 @@ def prepare_run(
     Parameters
     ----------
     folder : the run's folder; it must not exist, or be empty
-    datasets : with their splits; each is trained on by every pipeline whose `fits(task)` is true
+    datasets : with their splits; each is trained on by every pipeline whose `fits(task)` is true, and at each size
+        where it has `smaller` ones
     pipelines : in the order in which they run
     stack : the `cvclassic.neural.TrainingStack` of all neural pipelines that bring none of their own
     seed : of the first of `repeats` jobs of each kind; the others follow
@@ -112,11 +113,13 @@ def prepare_run(
             "settings": settings,
             "sweep": sweep,
             "repeats": repeats,
+            "train_sizes": _train_sizes(datasets),
+            "time_budget": None if "time_budget" in sweep else stack.time_budget,
             "machine": describe_machine(),
             "versions": library_versions(),
             "notes": [*notes, *skipped],
             "datasets": [d.name for d in datasets],
-            "pipelines": {p.name: _described(p) for p in pipelines},
+            "pipelines": {p.name: _described(p, stack) for p in pipelines},
             "jobs": jobs,
         }
         write_json(folder / "run.json", config)
@@ -191,9 +194,16 @@ def _spelled_out(stack: Any, sweep: dict[str, list[str]] | None = None) -> dict[
     return asdict(stack)
 
 
-def _described(pipeline: PipelineFile) -> dict[str, Any]:
-    own = None if pipeline.stack is None else _spelled_out(pipeline.stack)
+def _described(pipeline: PipelineFile, stack: Any) -> dict[str, Any]:
+    own = None if pipeline.stack is None else _spelled_out(stack_of(pipeline, stack, {}))
     return {"title": pipeline.title, "family": pipeline.family, "stack": own, "published": pipeline.published}
+
+
+def _train_sizes(datasets: list[Dataset]) -> list[int] | None:
+    """All sizes of training parts, validation included, ascending; None where no data set has more than one."""
+    if not any(dataset.smaller for dataset in datasets):
+        return None
+    return sorted({part.train_size for dataset in datasets for part in (*dataset.smaller, dataset)})
 
 
 def _check_names(names: list[str]) -> None:
@@ -221,8 +231,10 @@ def _make_folder(folder: Path) -> Path:
 
 def _write_dataset(folder: Path, dataset: Dataset) -> None:
     folder.mkdir()
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    write_whole(folder / "splits.npz", lambda file: np.savez(file, **splits))
+    for part in (*dataset.smaller, dataset):
+        splits = {"train": part.train, "validation": part.validation, "test": part.test}
+        name = "splits.npz" if part is dataset else f"splits-n{len(part.train)}.npz"
+        write_whole(folder / name, lambda file, splits=splits: np.savez(file, **splits))
     write_whole(folder / "test_images.npy", lambda file: np.save(file, dataset.images[dataset.test]))
     train_labels = dataset.labels[dataset.train]
     examples = [dataset.train[np.flatnonzero(train_labels == k)[0]] for k in range(dataset.n_classes)]
@@ -234,6 +246,7 @@ def _write_dataset(folder: Path, dataset: Dataset) -> None:
         "traits": sorted(dataset.traits),
         "image_shape": list(dataset.image_shape),
         "sizes": {name: len(indices) for name, indices in splits.items()},
+        "smaller_sizes": [{"train": len(p.train), "validation": len(p.validation)} for p in dataset.smaller],
         "warnings": list(dataset.warnings),
         "fingerprint": _fingerprint(dataset),
     }
@@ -244,6 +257,9 @@ def _fingerprint(dataset: Dataset) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in (dataset.images, dataset.labels, dataset.train, dataset.validation, dataset.test):
         digest.update(np.ascontiguousarray(array))
+    for part in dataset.smaller:
+        digest.update(part.train)
+        digest.update(part.validation)
     return digest.hexdigest()
 
 
@@ -259,20 +275,25 @@ def _is_done(folder: Path, job: dict[str, Any]) -> bool:
 
 def _order(folder, job, dataset, pipeline, images, stack, config) -> Order:
     own_folder = job_folder(folder, job)
+    part = next(part for part in (*dataset.smaller, dataset) if len(part.train) == job["n_train"])
     stack = stack_of(pipeline, stack, job["settings"])
+    if config["train_sizes"]:  # a network refuses a batch that is larger than the set
+        stack = replace(stack, batch_size=min(stack.batch_size, job["n_train"]))
     return Order(
         identity=job | {"family": pipeline.family},
         class_names=dataset.class_names,
         pipeline=pipeline.path,
         images=images,
         labels=dataset.labels,
-        train=dataset.train,
-        validation=dataset.validation,
-        test=dataset.test,
-        task=task_for(dataset, stack=stack, seed=job["seed"], folder=own_folder),
+        train=part.train,
+        validation=part.validation,
+        test=part.test,
+        task=task_for(part, stack=stack, seed=job["seed"], folder=own_folder),
         settings=split_settings(job["settings"], stack)[1],
         threads=config["threads"],
         tune=config["options"].get("tune", False),
+        time_budget=config["time_budget"],
+        corruption_seed=config["seed"] if config["options"].get("corruptions") else None,
     )
 
 

@@ -32,7 +32,7 @@ def tune(estimator, X_train, y_train, X_val, y_val, seed: int) -> dict[str, Any]
     if steps:
         steps = clone(steps)
         X_train, X_val = steps.fit_transform(X_train, y_train), steps.transform(X_val)
-    order = _stratified_order(y_train, seed)
+    order = stratified_order(y_train, seed)
     grid = classifier.tuning_grid(X_train)
     candidates, tried = list(ParameterGrid(grid)), []
     for n in _rounds(len(candidates), len(order)):
@@ -57,15 +57,7 @@ def tune(estimator, X_train, y_train, X_val, y_val, seed: int) -> dict[str, Any]
     }
 
 
-def _rounds(n_candidates: int, n_train: int) -> list[int]:
-    """Training images of each round, up to all; as many rounds as candidates and images allow."""
-    rounds = [n_train]
-    while n_candidates >= KEPT ** len(rounds) and rounds[0] // KEPT >= FEWEST:
-        rounds.insert(0, rounds[0] // KEPT)
-    return rounds
-
-
-def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     """All rows in such an order that every beginning holds each class in about its share."""
     labels = np.asarray(labels)
     random = np.random.default_rng(seed)
@@ -74,6 +66,14 @@ def _stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
         members = random.permutation(np.flatnonzero(labels == label))
         place[members] = (np.arange(len(members)) + random.random()) / len(members)
     return np.argsort(place, kind="stable")
+
+
+def _rounds(n_candidates: int, n_train: int) -> list[int]:
+    """Training images of each round, up to all; as many rounds as candidates and images allow."""
+    rounds = [n_train]
+    while n_candidates >= KEPT ** len(rounds) and rounds[0] // KEPT >= FEWEST:
+        rounds.insert(0, rounds[0] // KEPT)
+    return rounds
 
 
 def _described(row: dict[str, Any]) -> str:

@@ -27,11 +27,15 @@ import numpy as np
 import psutil
 
 from cvclassic.errors import CVClassicError, InputError
+from cvclassic.experiment.energy import energy_counters, joules_since
 from cvclassic.experiment.pipelines import Task, load_pipeline
 from cvclassic.experiment.result import Result, write_result, write_whole
 from cvclassic.experiment.settings import apply_settings
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
+CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
+# What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
+BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
 PRELOADED = (
     "sklearn.pipeline",
     "sklearn.decomposition",
@@ -60,6 +64,8 @@ class Order:
     settings: dict[str, str]
     threads: int
     tune: bool
+    time_budget: float | None
+    corruption_seed: int | None  # None: no corruptions
 
 
 def main() -> int:
@@ -139,13 +145,12 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
     X_val, y_val = images[order.validation], order.labels[order.validation]
     estimator = load_pipeline(order.pipeline).build(order.task)
     apply_settings(estimator, order.settings)
-    extra = _validation_arguments(estimator, X_val, y_val)
     _prepare(estimator, X_train[:2])
     tuning = tune(estimator, X_train, y_train, X_val, y_val, order.task.seed) if order.tune else None
 
-    started = time.perf_counter()
-    estimator.fit(X_train, y_train, **extra)
-    fit_seconds = time.perf_counter() - started
+    energy, started = energy_counters(), time.perf_counter()
+    estimator.fit(X_train, y_train, **_fit_arguments(estimator, X_val=X_val, y_val=y_val, started=started))
+    fit_seconds, joules = time.perf_counter() - started, joules_since(energy)
     predictions, scores, predict_seconds = _predict(estimator, X_test)
     peak_memory = peak_memory_bytes() + _left_with_launcher(loaded_before_fork)
 
@@ -158,6 +163,8 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
         "train_accuracy": float(np.mean(train_predictions == y_train[sample])),
         "validation_accuracy": float(np.mean(val_predictions == y_val)),
         "fit_seconds": fit_seconds,
+        "over_budget": _is_over(fit_seconds, order.time_budget),
+        "fit_energy_joules": joules,
         "predict_images_per_second": len(y_test) / predict_seconds,
         "peak_memory_mb": peak_memory / 2**20,
         "model_bytes": len(pickle.dumps(estimator, protocol=5)),
@@ -166,6 +173,7 @@ def _measure(order: Order, loaded_before_fork: dict[str, int]) -> dict[str, Any]
         "tuning": tuning,
         "history": getattr(_last_step(estimator), "history_", None),
         **_scores_of(y_test, predictions, order.class_names),
+        **_robustness(estimator, X_test, y_test, order.corruption_seed),
     }
 
 
@@ -181,10 +189,16 @@ def _prepare(estimator, X: np.ndarray) -> None:
         estimator.prepare(X)
 
 
-def _validation_arguments(estimator, X_val: np.ndarray, y_val: np.ndarray) -> dict[str, np.ndarray]:
-    """X_val and y_val for an estimator whose last step's `fit` takes them, else nothing."""
-    wants = "X_val" in inspect.signature(_last_step(estimator).fit).parameters
-    return {"X_val": X_val, "y_val": y_val} if wants else {}
+def _fit_arguments(estimator, **offered: Any) -> dict[str, Any]:
+    """Of validation data and start time, what the `fit` of the estimator's last step takes."""
+    taken = inspect.signature(_last_step(estimator).fit).parameters
+    return {name: value for name, value in offered.items() if name in taken}
+
+
+def _is_over(fit_seconds: float, time_budget: float | None) -> bool | None:
+    if time_budget is None:
+        return None
+    return fit_seconds > (1 + BUDGET_TOLERANCE) * time_budget + BUDGET_TOLERANCE_SECONDS
 
 
 def _predict(estimator, X: np.ndarray, with_scores: bool = True):
@@ -241,6 +255,24 @@ def _scores_of(y_true: np.ndarray, y_pred: np.ndarray, class_names: tuple[str, .
             for name, p, r, f, n in zip(class_names, *figures, strict=True)
         ],
     }
+
+
+def _robustness(estimator, X: np.ndarray, y: np.ndarray, seed: int | None) -> dict[str, Any]:
+    """Accuracies on corrupted copies of a stratified sample, one copy at a time in memory; nothing without a seed."""
+    if seed is None:
+        return {}
+    from cvclassic.experiment.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+    from cvclassic.experiment.tuning import stratified_order
+
+    sample = np.sort(stratified_order(y, seed)[:CORRUPTED_SAMPLE])
+    X, y = X[sample], y[sample]
+    accuracies = {}
+    for name in CORRUPTIONS:
+        copies = (corrupt(X, name, strength, seed=seed) for strength in STRENGTHS)
+        accuracies[name] = [float(np.mean(_predict(estimator, copy, with_scores=False)[0] == y)) for copy in copies]
+        print(f"{name}: {', '.join(f'{100 * accuracy:.1f} %' for accuracy in accuracies[name])}", flush=True)
+    error = 1 - float(np.mean(list(accuracies.values())))
+    return {"corruptions": accuracies, "mean_corruption_error": error, "n_corrupted": len(sample)}
 
 
 def _write_predictions(path: Path, y_true: np.ndarray, y_pred: np.ndarray, scores: np.ndarray | None) -> None:

@@ -49,15 +49,22 @@ class TimeBudget(keras.callbacks.Callback):
     """Ends training after the batch in which its seconds ran out; that epoch is validated and counts as one.
 
     Time before an interruption counts too; time between does not.
+
+    Parameters
+    ----------
+    seconds : float
+    started : float, optional
+        The reading of `time.perf_counter()` from which on time counts; None is the beginning of training.
     """
 
-    def __init__(self, seconds: float):
+    def __init__(self, seconds: float, started: float | None = None):
         super().__init__()
         self.seconds = seconds
+        self.started = started
         self.spent = 0.0
 
     def on_train_begin(self, logs=None):
-        self._last = time.perf_counter()
+        self._last = time.perf_counter() if self.started is None else self.started
 
     def on_train_batch_end(self, batch, logs=None):
         self._count()

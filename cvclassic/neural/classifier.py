@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -90,7 +91,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     """
 
     # Inside a Pipeline(transform_input=["X_val"]) with metadata routing on, fit gets these without set_fit_request.
-    __metadata_request__fit = {"X_val": True, "y_val": True}
+    __metadata_request__fit = {"X_val": True, "y_val": True, "started": True}
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         """Import Keras now, so that `fit` need not; a run does so before its clock starts."""
         prepare_backend()
 
-    def fit(self, X, y, X_val=None, y_val=None) -> NeuralClassifier:
+    def fit(self, X, y, X_val=None, y_val=None, started: float | None = None) -> NeuralClassifier:
         """Train the network; print what is trained and how, and a line per epoch.
 
         With `X_val` and `y_val` the weights of the best validation epoch are kept, and training stops early where it
@@ -154,6 +155,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             Images as `cvclassic.images.check_images` describes them, or features of about the size of 1.
         y, y_val : array-like of shape (n,)
             Labels of any sortable type.
+        started : float, optional
+            The reading of `time.perf_counter()` from which on the stack's time budget counts: what came before this fit
+            and belongs to it, such as the extraction of its features. None is now.
 
         Raises
         ------
@@ -164,6 +168,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         CVClassicError
             Where the loss becomes NaN or infinite.
         """
+        started = time.perf_counter() if started is None else started
         stack = self._check_parameters(X_val, y_val)
         X = preflight.check_samples(X, "X")
         self.classes_, codes = np.unique(preflight.check_labels(y, len(X), "y"), return_inverse=True)
@@ -181,7 +186,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             network = self._build(keras)
             loss, accuracy = losses.make_loss(self.loss), losses.make_accuracy(self.loss)
             network.compile(stack.make_optimizer(), loss, metrics=[accuracy], jit_compile=False)
-        self.history_ = self._train(network, stack, (X, codes), validation)
+        self.history_ = self._train(network, stack, (X, codes), validation, started)
         # The same layers without optimizer state, which would triple what is kept and pickled.
         self.model_ = keras.Model(network.inputs, network.outputs[0])
         return self
@@ -250,7 +255,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
         return AuxiliaryModel(inputs, outputs, weight=getattr(model, "auxiliary_weight", 0.3))
 
-    def _train(self, network, stack: TrainingStack, training, validation) -> dict[str, list[float]]:
+    def _train(self, network, stack: TrainingStack, training, validation, started: float) -> dict[str, list[float]]:
         from cvclassic.neural.callbacks import BackupAndRestore, OverfitWatch
 
         weights = losses.class_weights(self.class_weight, self.classes_, training[1])
@@ -260,7 +265,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
             folder = Path(scratch if self.log_dir is None else self.log_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            callbacks = stack.make_callbacks(folder, validation=validation, own=[make() for make in self.callbacks])
+            own = [make() for make in self.callbacks]
+            callbacks = stack.make_callbacks(folder, validation=validation, own=own, started=started)
             same_training = settings | {"samples": data[0].shape, "parameters": self.n_parameters_}
             backup = BackupAndRestore(folder / BACKUP, callbacks, same_training)
             try:

@@ -113,7 +113,8 @@ class TrainingStack:
         After so many epochs without a better `monitor` the rate is multiplied by the factor, on top of the schedule
         (`ReduceLROnPlateau`).
     time_budget : float, optional
-        Seconds after which training ends, within an epoch if need be, with the best weights so far.
+        Seconds after which training ends, within an epoch if need be, with the best weights so far. They count from the
+        beginning of the classifier's `fit`, or from its argument `started`.
     tensorboard : bool
         Write a log for TensorBoard into the folder `tensorboard` of the training's log folder.
     precision : {"float32", "mixed_float16", "mixed_bfloat16"}
@@ -178,6 +179,7 @@ class TrainingStack:
         *,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
         own: Sequence[keras.callbacks.Callback] = (),
+        started: float | None = None,
     ) -> list[keras.callbacks.Callback]:
         """The callbacks of one training, in the order in which Keras calls them.
 
@@ -192,6 +194,9 @@ class TrainingStack:
             still.
         own : sequence of keras.callbacks.Callback
             Called before the stack's, so that what they add to an epoch's figures is logged.
+        started : float, optional
+            The reading of `time.perf_counter()` from which on the time budget counts; None is the beginning of
+            training.
 
         Raises
         ------
@@ -216,7 +221,7 @@ class TrainingStack:
                 callbacks.OverfitWatch(),
             ]
         if self.time_budget is not None:
-            chosen.append(callbacks.TimeBudget(self.time_budget))
+            chosen.append(callbacks.TimeBudget(self.time_budget, started))
         if self.tensorboard:
             chosen.append(_tensorboard(keras_callbacks, folder / "tensorboard"))
         return [*chosen, keras_callbacks.CSVLogger(folder / "training.csv"), callbacks.EpochLine(self.epochs)]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cvclassic.experiment.result import Run, write_whole
-from cvclassic.report.sweep import Setting, settings_of
+from cvclassic.report.sweep import Setting, has_sizes, settings_of
 
 
 def write_learning_curves(run: Run, dataset: dict) -> str | None:
@@ -24,7 +24,8 @@ def write_learning_curves(run: Run, dataset: dict) -> str | None:
     loss, accuracy = figure.subplots(1, 2)
     colors = _colors(len(settings))
     for setting, color in zip(settings, colors, strict=True):
-        _draw(loss, accuracy, setting, color)
+        label = f"{setting.name}, {setting.n_train:,} images" if has_sizes(run) else setting.name
+        _draw(loss, accuracy, setting, color, label)
     loss.set(xlabel="epoch", ylabel="loss (training dashed)", yscale="log")
     accuracy.set(xlabel="epoch", ylabel="validation accuracy")
     for axes in (loss, accuracy):
@@ -36,8 +37,8 @@ def write_learning_curves(run: Run, dataset: dict) -> str | None:
     return name
 
 
-def _draw(loss, accuracy, setting: Setting, color) -> None:
-    loss.plot([], [], color=color, label=setting.name)  # one entry in the legend, however many seeds
+def _draw(loss, accuracy, setting: Setting, color, label: str) -> None:
+    loss.plot([], [], color=color, label=label)  # one entry in the legend, however many seeds
     for result in setting.succeeded:
         for axes, key, style in ((loss, "loss", "--"), (loss, "val_loss", "-"), (accuracy, "val_accuracy", "-")):
             values = result.history.get(key, [])

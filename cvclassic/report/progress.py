@@ -20,8 +20,9 @@ def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]
 
     def position(job: dict[str, Any]) -> str:
         settings = {name: value for name, value in job["settings"].items() if name in varied}
+        n_train = f"{job['n_train']:,} images" if "n_train" in varied else ""
         seed = f"seed {job['seed']}" if "seed" in varied else ""
-        parts = [job["dataset"], job["pipeline"], describe_settings(settings), seed]
+        parts = [job["dataset"], job["pipeline"], n_train, describe_settings(settings), seed]
         return f"[{finished + 1}/{n_jobs}] " + "  ".join(filter(None, parts))
 
     with console.status("starting") as status:
@@ -39,8 +40,11 @@ def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]
 
 
 def _varied(jobs: list[dict[str, Any]]) -> set[str]:
-    """Settings that not all jobs have alike, and "seed" where there are several."""
+    """Settings that not all jobs have alike, "seed" where there are several, "n_train" where a data set has several."""
     values: dict[str, set[str | None]] = {"seed": {job["seed"] for job in jobs}}
+    for name in {job["dataset"] for job in jobs}:
+        sizes = {job["n_train"] for job in jobs if job["dataset"] == name}
+        values["n_train"] = max(values.get("n_train", set()), sizes, key=len)
     for name in {name for job in jobs for name in job["settings"]}:
         values[name] = {job["settings"].get(name) for job in jobs}
     return {name for name, found in values.items() if len(found) > 1}

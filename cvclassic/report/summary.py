@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cvclassic.experiment.result import Result, Run, describe_settings
-from cvclassic.report.sweep import is_sweep, sweep_columns, sweep_rows
+from cvclassic.report.sweep import extra_figures, fit_seconds, has_sizes, is_sweep, sweep_columns, sweep_rows
 
 COLUMNS = (
     "pipeline",
@@ -40,6 +40,14 @@ def header_lines(run: Run) -> list[str]:
     if config["repeats"] > 1:
         last = config["seed"] + config["repeats"] - 1
         lines.append(f"Each setting with seeds {config['seed']} to {last}, on the splits of seed {config['seed']}")
+    if config.get("train_sizes"):
+        sizes = ", ".join(f"{size:,}" for size in config["train_sizes"])
+        lines.append(f"Training sizes: {sizes} images, validation included; nested, with the same test images")
+    if config.get("time_budget"):
+        lines.append(
+            f"Time budget: {config['time_budget']:g} s for each fit; networks stop there, and a fit that takes 5 % and "
+            "1 s more is over budget"
+        )
     return lines + [f"Note: {note}" for note in config["notes"]]
 
 
@@ -55,8 +63,19 @@ def dataset_lines(run: Run, dataset: dict) -> list[str]:
     scored = [r.n_train_scored for r in results_of(run, dataset) if r.n_train_scored]
     if scored and max(scored) < sizes["train"]:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(scored):,} training images")
+    corrupted = [r.n_corrupted for r in results_of(run, dataset) if r.n_corrupted]
+    if corrupted:
+        lines.append(
+            f"Mean corruption error: over 8 corruptions of 5 strengths each of {max(corrupted):,} test images"
+            + (", a seeded sample" if max(corrupted) < sizes["test"] else "")
+        )
     lines += _recipe_lines(run, dataset)
     lines += [_tuning_line(result) for result in results_of(run, dataset) if result.tuning]
+    lines += [
+        f"{job_name(run, result)}: over budget ({result.fit_seconds:.0f} s of {run.config['time_budget']:g} s)"
+        for result in results_of(run, dataset)
+        if result.over_budget
+    ]
     lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
     for result in results_of(run, dataset):
         lines += [f"Warning from {result.pipeline}: {warning}" for warning in result.warnings]
@@ -73,7 +92,19 @@ def table(run: Run, dataset: dict) -> tuple[list[str], list[list[str]]]:
     """Headings, and a row of texts per result, or per setting where there was a sweep."""
     if is_sweep(run):
         return sweep_columns(run), sweep_rows(run, dataset)
-    return list(COLUMNS), [_cells(run, result) for result in results_of(run, dataset)]
+    extra = extra_figures(run)
+    rows = [_cells(run, result) for result in results_of(run, dataset)]
+    for row, result in zip(rows, results_of(run, dataset), strict=True):
+        figures = [(getattr(result, name), form) for _, name, form in extra]
+        row += ["" if figure is None else form(figure) for figure, form in figures]
+    return [*COLUMNS, *(heading for heading, _, _ in extra)], rows
+
+
+def job_name(run: Run, result: Result) -> str:
+    """A job in words: its pipeline, and what else tells it apart from the others on its data set."""
+    n_train = f"{result.n_train:,} training images" if has_sizes(run) else ""
+    seed = f"seed {result.seed}" if run.config["repeats"] > 1 else ""
+    return ", ".join(filter(None, [result.pipeline, describe_settings(result.settings), n_train, seed]))
 
 
 def _cells(run: Run, result: Result) -> list[str]:
@@ -88,7 +119,7 @@ def _cells(run: Run, result: Result) -> list[str]:
         f"{100 * result.ci_low:.2f} – {100 * result.ci_high:.2f}",
         percent(result.train_accuracy),
         f"{result.macro_f1:.4f}",
-        f"{result.fit_seconds:.1f}",
+        fit_seconds(result.fit_seconds, [result]),
         f"{result.predict_images_per_second:,.0f}",
         f"{result.peak_memory_mb:,.0f}",
         f"{result.model_bytes / 1e6:.2f}",
@@ -114,7 +145,8 @@ def _recipe_lines(run: Run, dataset: dict) -> list[str]:
     """What a pipeline's own stack is, and its published accuracy beside the one that was reached."""
     lines = []
     for name, pipeline in run.config["pipelines"].items():
-        reached = [r.test_accuracy for r in results_of(run, dataset) if r.ok and r.pipeline == name]
+        whole = [r for r in results_of(run, dataset) if r.n_train == dataset["sizes"]["train"]]
+        reached = [r.test_accuracy for r in whole if r.ok and r.pipeline == name]
         if not reached:
             continue
         if pipeline["stack"]:

@@ -1,4 +1,7 @@
-"""A sweep as a table: one line per setting with mean and spread over its seeds, and the two sentences that follow."""
+"""A sweep as a table: one line per setting with mean and spread over its seeds, and the sentences that follow.
+
+The number of training images is swept like a setting; the settings are compared at the same number only.
+"""
 
 import csv
 import io
@@ -8,19 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from cvclassic.experiment.result import Result, Run, describe_settings
+from cvclassic.report.sizes import Curve, Point, seen_over_sizes
 
 FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A pipeline with its settings, and the results of its seeds.
+    """A pipeline with its settings and a number of training images, and the results of its seeds.
 
-    `varied` are the settings that differ in the run; `name` tells it apart from the others of the run.
+    `varied` are the settings that differ in the run; `name` tells it apart from the others with as many images.
     """
 
     name: str
     pipeline: str
+    n_train: int
     varied: dict[str, str]
     results: list[Result]
 
@@ -38,8 +43,13 @@ class Setting:
 
 
 def is_sweep(run: Run) -> bool:
-    """Whether settings or seeds were varied."""
-    return bool(run.config["sweep"]) or run.config["repeats"] > 1
+    """Whether settings, seeds or the number of training images were varied."""
+    return bool(run.config["sweep"]) or run.config["repeats"] > 1 or has_sizes(run)
+
+
+def has_sizes(run: Run) -> bool:
+    """Whether the number of training images was varied."""
+    return bool(run.config.get("train_sizes"))
 
 
 def settings_of(run: Run, dataset: dict) -> list[Setting]:
@@ -47,26 +57,37 @@ def settings_of(run: Run, dataset: dict) -> list[Setting]:
     groups: dict[tuple, list[Result]] = {}
     for result in run.results:
         if result.dataset == dataset["name"]:
-            groups.setdefault((result.pipeline, *result.settings.items()), []).append(result)
+            groups.setdefault((result.pipeline, result.n_train, *result.settings.items()), []).append(result)
     several = len(run.config["pipelines"]) > 1
     found = []
-    for (pipeline, *settings), results in groups.items():
+    for (pipeline, n_train, *settings), results in groups.items():
         varied = {name: value for name, value in settings if name in run.config["sweep"]}
         name = f"{pipeline if several or not varied else ''} {describe_settings(varied)}".strip()
-        found.append(Setting(name, pipeline, varied, results))
+        found.append(Setting(name, pipeline, n_train, varied, results))
     return found
 
 
 def sweep_columns(run: Run) -> list[str]:
     """Headings of the table."""
-    return ["pipeline", *run.config["sweep"], "validation accuracy", "test accuracy", "fit s", "seeds", "on validation"]
+    varied = ["train images"] * has_sizes(run) + list(run.config["sweep"])
+    extra = [heading for heading, _, _ in extra_figures(run)]
+    return ["pipeline", *varied, "validation accuracy", "test accuracy", *extra, "fit s", "seeds", "on validation"]
 
 
 def sweep_rows(run: Run, dataset: dict) -> list[list[str]]:
     """One row of texts per setting, for `sweep_columns`."""
     settings = settings_of(run, dataset)
-    best = _best(settings)
-    return [_row(run, setting, best, dataset) for setting in settings]
+    best = {n_train: _best([s for s in settings if s.n_train == n_train]) for n_train in {s.n_train for s in settings}}
+    return [_row(run, setting, best[setting.n_train], dataset) for setting in settings]
+
+
+def extra_figures(run: Run) -> list[tuple[str, str, Callable[[float], str]]]:
+    """Heading, name and form of the figures that only some runs have."""
+    known = [
+        ("mean corruption error", "mean_corruption_error", lambda error: f"{100 * error:.2f} %"),
+        ("fit J", "fit_energy_joules", lambda joules: f"{joules:,.0f}"),
+    ]
+    return [each for each in known if any(getattr(result, each[1]) is not None for result in run.results)]
 
 
 def sweep_csv(run: Run) -> str:
@@ -87,12 +108,19 @@ def what_was_seen(run: Run) -> list[str]:
     """Two sentences: what was best on the validation split (never the test split), and what was worst.
 
     Two settings tie where their mean validation accuracies differ by no more than twice the standard deviation over
-    seeds (of the two, pooled), or by no more than one validation image.
+    seeds (of the two, pooled), or by no more than one validation image. Where the number of training images was varied,
+    the two are about the largest, and two sentences on the numbers come first, or alone where nothing else was varied.
     """
     scored = [(dataset, settings_of(run, dataset)) for dataset in run.datasets]
     scored = [(dataset, settings) for dataset, settings in scored if any(s.succeeded for s in settings)]
     if not scored:
         return ["No job succeeded.", "There is nothing to compare."]
+    over_sizes = []
+    if has_sizes(run):
+        over_sizes = seen_over_sizes({dataset["name"]: _curves(settings) for dataset, settings in scored})
+        if not run.config["sweep"] and run.config["repeats"] == 1:
+            return over_sizes
+        scored = [(dataset, _largest(settings)) for dataset, settings in scored]
 
     def sentence(clause: Callable[[list[Setting], dict], str]) -> str:
         clauses = [clause(settings, dataset) for dataset, settings in scored]
@@ -100,17 +128,47 @@ def what_was_seen(run: Run) -> list[str]:
             clauses = [f"on {dataset['name']} {text}" for (dataset, _), text in zip(scored, clauses, strict=True)]
         return "; ".join(clauses) + "."
 
-    return [f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
+    return [*over_sizes, f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
+
+
+def fit_seconds(seconds: float, results: list[Result]) -> str:
+    """The time of fits as a table shows it."""
+    return f"{seconds:.1f}" + " (over budget)" * any(result.over_budget for result in results)
+
+
+def _curves(settings: list[Setting]) -> list[Curve]:
+    """A curve for each pipeline, of that of its settings which is best on validation with the most images."""
+    curves = []
+    for pipeline in dict.fromkeys(setting.pipeline for setting in settings):
+        own = [s for s in settings if s.pipeline == pipeline and s.succeeded]
+        if best := _best(_largest(own)):
+            points = {s.n_train: _point(s) for s in own if s.varied == best.varied}
+            curves.append(Curve(best.name, best.results[0].family, points))
+    return curves
+
+
+def _point(setting: Setting) -> Point:
+    return Point(*map(setting.mean, ("test_accuracy", "ci_low", "ci_high")))
+
+
+def _largest(settings: list[Setting]) -> list[Setting]:
+    """Those with the most training images with which one succeeded."""
+    most = max((s.n_train for s in settings if s.succeeded), default=0)
+    return [s for s in settings if s.n_train == most]
 
 
 def _row(run: Run, setting: Setting, best: Setting | None, dataset: dict) -> list[str]:
-    start = [setting.pipeline, *(setting.varied.get(name, "") for name in run.config["sweep"])]
+    n_train = [f"{setting.n_train:,}"] * has_sizes(run)
+    start = [setting.pipeline, *n_train, *(setting.varied.get(name, "") for name in run.config["sweep"])]
+    extra = extra_figures(run)
     seeds = f"{len(setting.succeeded)} of {len(setting.results)}" if not _all_ok(setting) else str(len(setting.results))
     if not setting.succeeded:
-        return [*start, "failed", "", "", seeds, ""]
+        return [*start, "failed", "", *[""] * len(extra), "", seeds, ""]
     mark = "best" if setting is best else "tie" if _ties(setting, best, dataset) else ""
     figures = [_accuracy(setting, "validation_accuracy"), _accuracy(setting, "test_accuracy")]
-    return [*start, *figures, f"{setting.mean('fit_seconds'):.1f}", seeds, mark]
+    told = [all(getattr(result, figure) is not None for result in setting.succeeded) for _, figure, _ in extra]
+    figures += [form(setting.mean(figure)) if t else "" for t, (_, figure, form) in zip(told, extra, strict=True)]
+    return [*start, *figures, fit_seconds(setting.mean("fit_seconds"), setting.succeeded), seeds, mark]
 
 
 def _best_clause(settings: list[Setting], dataset: dict) -> str:
@@ -142,7 +200,8 @@ def _tolerance(setting: Setting, best: Setting, dataset: dict) -> tuple[float, s
     """Up to which difference of validation accuracies the two tie, and why: twice their spread, or one image."""
     spreads = [s.spread("validation_accuracy") or 0.0 for s in (setting, best)]
     twice = 2 * float(np.sqrt(np.mean(np.square(spreads))))
-    image = 1 / dataset["sizes"]["validation"]
+    sizes = next((s for s in dataset.get("smaller_sizes", []) if s["train"] == best.n_train), dataset["sizes"])
+    image = 1 / sizes["validation"]
     if twice > image:
         return twice, f"twice the spread over seeds ({100 * twice:.2f} points)"
     return image, f"one validation image ({100 * image:.2f} points)"

@@ -4,8 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cvclassic.experiment.result import Run, describe_settings
-from cvclassic.report.summary import dataset_lines, header_lines, results_of, table
+from cvclassic.experiment.result import Run
+from cvclassic.report.summary import dataset_lines, header_lines, job_name, results_of, table
 from cvclassic.report.sweep import is_sweep, what_was_seen
 
 FAMILY_STYLES = {"classical": "cyan", "hybrid": "magenta", "neural": "yellow"}
@@ -23,8 +23,7 @@ def print_report(run: Run, console: Console) -> None:
         console.print(_table(run, dataset))
         for result in results_of(run, dataset):
             if not result.ok:
-                job = " ".join(filter(None, [result.pipeline, describe_settings(result.settings)]))
-                console.print(f"[red]{escape(f'{job}: {result.status}')}[/]", soft_wrap=True)
+                console.print(f"[red]{escape(f'{job_name(run, result)}: {result.status}')}[/]", soft_wrap=True)
     if is_sweep(run):
         console.print()
         for sentence in what_was_seen(run):

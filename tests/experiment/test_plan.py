@@ -54,6 +54,8 @@ def test_the_stack_of_a_job_takes_the_learning_rate_of_its_optimizer(digits):
     assert stack == replace(STACK, optimizer="sgd")
     assert stack.initial_learning_rate() == TrainingStack(optimizer="sgd").initial_learning_rate()
     assert stack_of(recipe, STACK, {}) is recipe.stack
+    hurried = replace(STACK, time_budget=5.0)
+    assert stack_of(recipe, hurried, {}) == replace(recipe.stack, time_budget=5.0)
 
 
 def test_a_stack_of_its_own_is_not_swept(digits):

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -14,6 +15,8 @@ from sklearn.neighbors import NearestCentroid
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
+from cvclassic.experiment import worker
+from cvclassic.experiment.corruptions import CORRUPTIONS, corrupt
 from cvclassic.experiment.pipelines import find_pipelines
 from cvclassic.experiment.result import job_folder, read_run
 from cvclassic.experiment.runner import pending_jobs, prepare_run, run_jobs
@@ -31,11 +34,12 @@ def silent(job, seconds, last_line, result):
     pass
 
 
-def run(folder, dataset, names, progress=silent, **plan):
+def run(folder, dataset, names, progress=silent, stack=STACK, options=None, **plan):
     pipelines = find_pipelines([str(name) for name in names])
     if not (folder / "run.json").exists():
-        prepare_run(folder, [dataset], pipelines, stack=STACK, seed=0, threads=1, options={"preset": "quick"}, **plan)
-    run_jobs(folder, [dataset], pipelines, stack=STACK, progress=progress)
+        options = options or {"preset": "quick"}
+        prepare_run(folder, [dataset], pipelines, stack=stack, seed=0, threads=1, options=options, **plan)
+    run_jobs(folder, [dataset], pipelines, stack=stack, progress=progress)
     return read_run(folder)
 
 
@@ -81,6 +85,92 @@ def test_settings_and_seeds_reach_the_training_stack_and_the_network(tmp_path, d
     assert results[0].history["loss"] != results[1].history["loss"]
     for result in results:
         assert result.validation_accuracy == pytest.approx(result.history["val_accuracy"][0])
+
+
+SLOW_PIPELINE = """import time
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+family = "classical"
+def slow(X):
+    time.sleep(1)
+    return X
+class ToldWhenItBegan(DummyClassifier):
+    __metadata_request__fit = {"started": True}
+    def fit(self, X, y, started=None):
+        if time.perf_counter() - started < 1:
+            raise RuntimeError("the features don't count")
+        return super().fit(X, y)
+def build(task):
+    return make_pipeline(FunctionTransformer(slow), FunctionTransformer(slow), ToldWhenItBegan())
+"""
+RECIPE = """from cvclassic.neural import NeuralClassifier, TrainingStack, linear_head
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+family = "neural"
+stack = TrainingStack(epochs=3, batch_size=20)
+def flat(X):
+    return X.reshape(len(X), -1) / 255
+def build(task):
+    network = NeuralClassifier(linear_head, stack=task.stack, log_dir=task.folder)
+    return make_pipeline(FunctionTransformer(flat), network).set_params(transform_input=["X_val"])
+"""
+
+
+@pytest.mark.parametrize(("budget", "over"), [(0.5, True), (1000.0, False), (None, None)])
+def test_a_fit_beyond_the_time_budget_is_marked_and_the_features_count(tmp_path, digits, budget, over):
+    path = tmp_path / "slow.py"
+    path.write_text(SLOW_PIPELINE)
+    finished = run(tmp_path / "run", digits, [path], stack=replace(STACK, time_budget=budget))
+    assert finished.results[0].status == "ok"
+    assert finished.results[0].over_budget is over
+    assert finished.config["time_budget"] == budget
+
+
+def test_a_network_stops_at_the_time_budget_also_with_a_stack_of_its_own(tmp_path, digits):
+    path = tmp_path / "recipe.py"
+    path.write_text(RECIPE)
+    hurried = run(tmp_path / "hurried", digits, [path], stack=replace(STACK, time_budget=1e-3))
+    assert len(hurried.results[0].history["loss"]) == 1
+    assert hurried.config["pipelines"]["recipe"]["stack"]["time_budget"] == 1e-3
+    assert len(run(tmp_path / "free", digits, [path]).results[0].history["loss"]) == 3
+
+
+def test_corruptions_are_predicted_apart_from_what_is_measured_the_same_for_all(tmp_path, digits, pipeline_file):
+    options = {"preset": "quick", "corruptions": True}
+    names = [pipeline_file("nearest_mean"), tmp_path / "again.py"]
+    names[1].write_text(names[0].read_text())
+    first, again = run(tmp_path / "run", digits, names, options=options).results
+    assert list(first.corruptions) == list(CORRUPTIONS)
+    assert first.corruptions == again.corruptions
+    assert first.n_corrupted == len(digits.test)
+    errors = [1 - accuracy for accuracies in first.corruptions.values() for accuracy in accuracies]
+    assert len(errors) == 40
+    assert first.mean_corruption_error == pytest.approx(np.mean(errors))
+    images = {part: digits.images[getattr(digits, part)] for part in ("train", "test")}
+    oracle = NearestCentroid().fit(images["train"].reshape(len(digits.train), -1) / 255, digits.labels[digits.train])
+    for name, strength in (("occlusion", 5), ("Gaussian noise", 1)):
+        changed = corrupt(images["test"], name, strength, seed=0).reshape(len(digits.test), -1) / 255
+        assert first.corruptions[name][strength - 1] == oracle.score(changed, digits.labels[digits.test])
+    plain = run(tmp_path / "plain", digits, names[:1]).results[0]
+    assert plain.corruptions is plain.mean_corruption_error is plain.n_corrupted is None
+    assert plain.test_accuracy == first.test_accuracy
+
+
+def test_of_many_test_images_a_stratified_sample_is_corrupted():
+    labels = np.repeat(np.arange(10), 500)
+    images = np.repeat((labels * 20).astype(np.uint8)[:, np.newaxis, np.newaxis], 64, axis=1).reshape(-1, 8, 8)
+    seen = []
+
+    class Remembers:
+        def predict(self, X):
+            seen.append(X)
+            return np.zeros(len(X), dtype=int)
+
+    figures = worker._robustness(Remembers(), images, labels, seed=0)
+    assert figures["n_corrupted"] == worker.CORRUPTED_SAMPLE == 2000
+    assert {len(X) for X in seen} == {2000}
+    assert figures["mean_corruption_error"] == pytest.approx(0.9)
 
 
 def test_the_folder_holds_the_splits_and_pictures_for_the_report(tmp_path, digits, pipeline_file):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cvclassic.augmentation import MirrorAugmentation
-from cvclassic.experiment.tuning import _rounds, _stratified_order, tune
+from cvclassic.experiment.tuning import _rounds, stratified_order, tune
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 
 
@@ -72,11 +72,11 @@ def test_rounds(candidates, images, rounds):
 
 def test_every_beginning_of_the_order_is_stratified():
     y = np.repeat([0, 1, 2], [600, 300, 100])
-    order = _stratified_order(y, seed=1)
+    order = stratified_order(y, seed=1)
     assert sorted(order) == list(range(1000))
     for n in (50, 100, 500):
         assert np.abs(np.bincount(y[order[:n]]) - n * np.array([0.6, 0.3, 0.1])).max() <= 1
-    assert not np.array_equal(order, _stratified_order(y, seed=2))
+    assert not np.array_equal(order, stratified_order(y, seed=2))
 
 
 def test_grids_follow_the_kernel(rng):

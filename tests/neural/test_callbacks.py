@@ -81,6 +81,17 @@ def test_a_time_budget_ends_training_with_the_best_weights(digits, capsys):
     assert model.score(X_val, y_val) == pytest.approx(model.history_["val_accuracy"][model.best_epoch_])
 
 
+def test_the_time_budget_counts_from_when_the_fit_is_said_to_have_started(digits):
+    X, X_val, y, y_val = digits
+
+    def epochs(started):
+        model = classifier(time_budget=500.0).fit(X, y, X_val, y_val, started=started)
+        return len(model.history_["loss"])
+
+    assert epochs(time.perf_counter() - 1000) == 1
+    assert epochs(time.perf_counter()) == epochs(None) == 3
+
+
 def test_overfitting_is_marked_where_the_validation_loss_turned(digits, capsys):
     X, X_val, y, y_val = digits
     few = X[:60], X_val, y[:60], y_val

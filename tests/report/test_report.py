@@ -45,7 +45,7 @@ def ok_result(pipeline, accuracy):
 @pytest.fixture
 def run(tmp_path):
     config = {
-        "schema_version": 2,
+        "schema_version": 3,
         "created": "2026-01-01T00:00:00+00:00",
         "options": {"preset": "standard"},
         "seed": 3,

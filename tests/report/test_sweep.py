@@ -34,7 +34,7 @@ def result(depth, k, *, status="ok", dataset="animals", pipeline="mlp", history=
 
 def make_run(folder, results, *, n_validation=1000, sets=("animals",)):
     config = {
-        "schema_version": 2,
+        "schema_version": 3,
         "created": "2026-01-01T00:00:00+00:00",
         "options": {"preset": "standard"},
         "seed": 3,
