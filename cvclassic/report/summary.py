@@ -70,16 +70,15 @@ def dataset_lines(run: Run, dataset: dict) -> list[str]:
             + (", a seeded sample" if max(corrupted) < sizes["test"] else "")
         )
     lines += _recipe_lines(run, dataset)
-    lines += [_tuning_line(result) for result in results_of(run, dataset) if result.tuning]
+    lines += [_tuning_line(run, result) for result in results_of(run, dataset) if result.tuning]
     lines += [
         f"{job_name(run, result)}: over budget ({result.fit_seconds:.0f} s of {run.config['time_budget']:g} s)"
         for result in results_of(run, dataset)
         if result.over_budget
     ]
     lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
-    for result in results_of(run, dataset):
-        lines += [f"Warning from {result.pipeline}: {warning}" for warning in result.warnings]
-    return lines
+    warned = [f"Warning from {r.pipeline}: {warning}" for r in results_of(run, dataset) for warning in r.warnings]
+    return lines + list(dict.fromkeys(warned))
 
 
 def results_of(run: Run, dataset: dict) -> list[Result]:
@@ -132,12 +131,12 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
-def _tuning_line(result: Result) -> str:
+def _tuning_line(run: Run, result: Result) -> str:
     tuning = result.tuning
     chosen = ", ".join(f"{name} {value:.4g}" for name, value in tuning["chosen"].items())
     return (
-        f"Tuned: {result.pipeline} with {chosen}, {percent(tuning['validation_accuracy'])} of the validation images; "
-        f"{_count(len(tuning['tried']), 'fit')} in {tuning['seconds']:.0f} s, beside the time of the final fit"
+        f"Tuned: {job_name(run, result)} with {chosen}, {percent(tuning['validation_accuracy'])} of the validation "
+        f"images; {_count(len(tuning['tried']), 'fit')} in {tuning['seconds']:.0f} s, beside the time of the final fit"
     )
 
 
