@@ -1,4 +1,4 @@
-"""Pictures of what an extractor sees in an image."""
+"""Pictures of what an extractor sees in an image, and the strokes and bars they are made of."""
 
 import numpy as np
 
@@ -53,13 +53,19 @@ def show(extractor, image):
     return figure
 
 
-def _draw_image(axes, image):
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
-    axes.set_axis_off()
+def hog_strokes(extractor, X):
+    """The star of strokes in each cell of an image: along its edges (across the gradients), longer where stronger.
 
+    Parameters
+    ----------
+    extractor : HOG
+    X : ndarray of shape (1, height, width[, 3])
 
-def _draw_hog(axes, extractor, X):
-    """A star of strokes in each cell, along its edges (across the gradients), longer where they are stronger."""
+    Returns
+    -------
+    centers, strokes : float ndarrays of shape (n, 2)
+        x and y in pixels, the first pixel's center at 0; the longest strokes are a little shorter than a cell.
+    """
     glyphs = HOG(
         orientations=extractor.orientations, cell_size=extractor.cell_size, block_size=1, convention="skimage",
         block_norm="L1", gamma_correction=extractor.gamma_correction,
@@ -67,36 +73,50 @@ def _draw_hog(axes, extractor, X):
     height, width = as_pair(extractor.cell_size, "cell_size")
     rows, columns = X.shape[1] // height, X.shape[2] // width
     strengths = np.sqrt(glyphs.transform(X).reshape(rows, columns, -1))  # the weaker strokes are to be seen as well
+    strengths = strengths / max(strengths.max(), 1e-6)
     angles = (np.arange(extractor.orientations) + 0.5) * np.pi / extractor.orientations
-    dx, dy = -np.sin(angles) * width * 0.45, np.cos(angles) * height * 0.45
+    directions = 0.9 * np.stack([-np.sin(angles) * width, np.cos(angles) * height], axis=1)
     y, x = np.mgrid[:rows, :columns]
-    x, y = (x[..., np.newaxis] + 0.5) * width, (y[..., np.newaxis] + 0.5) * height
-    axes.quiver(
-        np.broadcast_to(x, strengths.shape).ravel(), np.broadcast_to(y, strengths.shape).ravel(),
-        (strengths * dx).ravel(), (strengths * dy).ravel(), pivot="middle", angles="xy", scale_units="xy",
-        scale=max(strengths.max(), 1e-6) / 2, headwidth=1, headlength=0, headaxislength=0, width=0.005,
-    )  # fmt: skip
-    _frame_like_image(axes, X)
-    axes.set_title("edges in each cell")
+    centers = np.stack([(x + 0.5) * width, (y + 0.5) * height], axis=2) - 0.5
+    centers = np.repeat(centers.reshape(-1, 2), extractor.orientations, axis=0)
+    return centers, (strengths[..., np.newaxis] * directions).reshape(-1, 2)
 
 
-def _draw_gradients(axes, extractor, X):
+def gradient_arrows(X, at_most=32):
+    """Gradients of an image's gray levels, on a grid of `at_most` pixels or a few more along the longer side.
+
+    Parameters
+    ----------
+    X : ndarray of shape (1, height, width[, 3])
+
+    Returns
+    -------
+    centers, arrows : float ndarrays of shape (n, 2)
+        x and y in pixels, the first pixel's center at 0; gray levels per pixel.
+    """
     gray = to_gray(X)[0].astype(float)
     dy, dx = np.gradient(gray)
-    step = max(1, max(gray.shape) // 32)
-    y, x = np.mgrid[: gray.shape[0] : step, : gray.shape[1] : step]
-    axes.quiver(x, y, dx[::step, ::step], dy[::step, ::step], angles="xy", width=0.004)
-    rows, columns = check_grid(extractor.grid, X.shape[1:3])
-    for edge in grid_edges(gray.shape[0], rows)[1:-1]:
-        axes.axhline(edge - 0.5, color="tab:red", linewidth=1)
-    for edge in grid_edges(gray.shape[1], columns)[1:-1]:
-        axes.axvline(edge - 0.5, color="tab:red", linewidth=1)
-    _frame_like_image(axes, X)
-    axes.set_title("gradients, and the cells")
+    step = max(1, max(gray.shape) // at_most)
+    y, x = (grid.astype(float) for grid in np.mgrid[: gray.shape[0] : step, : gray.shape[1] : step])
+    return tuple(np.stack(pair, axis=2).reshape(-1, 2) for pair in ((x, y), (dx[::step, ::step], dy[::step, ::step])))
 
 
-def _draw_color_histogram(axes, extractor, X):
-    """The largest bins of the whole image's histogram, each in the mean color of the pixels in it."""
+def histogram_bars(extractor, X, at_most=_BARS):
+    """The largest bins of an image's color histogram, in their order.
+
+    Parameters
+    ----------
+    extractor : ColorHistogram
+    X : ndarray of shape (1, height, width[, 3])
+
+    Returns
+    -------
+    shares : ndarray of shape (n,)
+        Of the image's pixels.
+    names : list of str
+    colors : ndarray of shape (n, 3)
+        Mean color of the pixels in each bin, RGB from 0 to 1.
+    """
     one = ColorHistogram(
         color_space=extractor.color_space, bins=extractor.bins, joint=extractor.joint, grid=1, normalization="l1"
     ).fit(X)
@@ -105,10 +125,44 @@ def _draw_color_histogram(axes, extractor, X):
     each = one.fit(pixels[0, :, np.newaxis]).transform(pixels[0, :, np.newaxis]) > 0
     colors = pixels.reshape(each.shape[0], -1) / (255 if X.dtype == np.uint8 else 1)
     colors = np.repeat(colors, 3 // colors.shape[1], axis=1)
-    order = np.sort(np.argsort(shares)[::-1][:_BARS])
+    order = np.sort(np.argsort(shares)[::-1][:at_most])
     order = order[shares[order] > 0]
-    axes.bar(range(len(order)), shares[order], color=[colors[each[:, k]].mean(axis=0) for k in order], edgecolor="gray")
-    axes.set_xticks(range(len(order)), [names[k].removeprefix("cell0_0_") for k in order], rotation=90, fontsize=5)
+    names = [names[k].removeprefix("cell0_0_") for k in order]
+    return shares[order], names, np.array([colors[each[:, k]].mean(axis=0) for k in order])
+
+
+def _draw_image(axes, image):
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axes.set_axis_off()
+
+
+def _draw_hog(axes, extractor, X):
+    centers, strokes = hog_strokes(extractor, X)
+    axes.quiver(
+        *centers.T, *strokes.T, pivot="middle", angles="xy", scale_units="xy", scale=1, headwidth=1, headlength=0,
+        headaxislength=0, width=0.005,
+    )  # fmt: skip
+    _frame_like_image(axes, X)
+    axes.set_title("edges in each cell")
+
+
+def _draw_gradients(axes, extractor, X):
+    centers, arrows = gradient_arrows(X)
+    axes.quiver(*centers.T, *arrows.T, angles="xy", width=0.004)
+    rows, columns = check_grid(extractor.grid, X.shape[1:3])
+    for edge in grid_edges(X.shape[1], rows)[1:-1]:
+        axes.axhline(edge - 0.5, color="tab:red", linewidth=1)
+    for edge in grid_edges(X.shape[2], columns)[1:-1]:
+        axes.axvline(edge - 0.5, color="tab:red", linewidth=1)
+    _frame_like_image(axes, X)
+    axes.set_title("gradients, and the cells")
+
+
+def _draw_color_histogram(axes, extractor, X):
+    """The largest bins of the whole image's histogram, each in the mean color of the pixels in it."""
+    shares, names, colors = histogram_bars(extractor, X)
+    axes.bar(range(len(shares)), shares, color=colors, edgecolor="gray")
+    axes.set_xticks(range(len(shares)), names, rotation=90, fontsize=5)
     axes.set_title("share of the pixels")
 
 
