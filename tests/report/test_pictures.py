@@ -17,11 +17,12 @@ from sklearn.metrics import f1_score
 from cvclassic.errors import InputError
 from cvclassic.experiment.result import Result, Run, job_folder
 from cvclassic.experiment.statistics import wilson_interval
-from cvclassic.report.pictures import pictures, style
+from cvclassic.report.pictures import accuracy, classes, curves, images, pictures, style
 from cvclassic.report.pictures.accuracy import pareto_front
 from cvclassic.report.pictures.classes import most_confused, similar_together
 from cvclassic.report.pictures.curves import best_epoch, crossings, overfit_epoch, where_they_cross
 from cvclassic.report.pictures.labels import place_labels
+from cvclassic.report.pictures.subject import Subject
 
 CONTENDERS = {
     "hog_svm": ("classical", 0.9),
@@ -46,17 +47,17 @@ def make_run(
     rng = np.random.default_rng(5)
     (folder / name).mkdir(parents=True)
     y_true = np.arange(n_test) % n_classes
-    images = rng.integers(0, 256, (n_test, *shape), dtype=np.uint8)
-    np.save(folder / name / "test_images.npy", images)
-    np.save(folder / name / "class_examples.npy", images[:n_classes])
+    pixels = rng.integers(0, 256, (n_test, *shape), dtype=np.uint8)
+    np.save(folder / name / "test_images.npy", pixels)
+    np.save(folder / name / "class_examples.npy", pixels[:n_classes])
     class_names = class_names or [f"class{k}" for k in range(n_classes)]
     results = []
-    for (pipeline, (family, accuracy)), own, n_train, seed in (
+    for (pipeline, (family, share)), own, n_train, seed in (
         (item, own, n_train, seed)
         for item in contenders.items() for own in settings for n_train in sizes for seed in seeds
     ):  # fmt: skip
         scores = rng.normal(size=(n_test, n_classes)).astype(np.float32)
-        right = rng.random(n_test) < accuracy * (n_train / max(sizes)) ** 0.1
+        right = rng.random(n_test) < share * (n_train / max(sizes)) ** 0.1
         scores[right, y_true[right]] += 10
         y_pred = scores.argmax(axis=1)
         arrays = {"y_true": y_true, "y_pred": y_pred}
@@ -109,8 +110,12 @@ def make_result(job, y_true, y_pred, class_names, more):
     return result
 
 
-def drawn(run):
-    return {picture.name: picture for picture in pictures(run, run.datasets[0])}
+def drawn(run, *makers):
+    """Pictures by name: all of a run's, or those of some makers."""
+    if not makers:
+        return {picture.name: picture for picture in pictures(run, run.datasets[0])}
+    with style.drawing_style():
+        return {picture.name: picture for make in makers for picture in make(Subject(run, run.datasets[0]))}
 
 
 def texts(picture):
@@ -167,7 +172,7 @@ def test_each_is_svg_that_can_stand_in_a_page(page):
         root = parsed(picture)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert root.get("role") == "img"
-        assert root.get("aria-label").replace("�", "") == picture.alt.replace("\x01", "")
+        assert root.get("aria-label") == picture.alt
         assert root.get("viewBox")
         assert root.get("width") is None
         assert root.get("height") is None
@@ -181,7 +186,8 @@ def test_each_is_svg_that_can_stand_in_a_page(page):
 
 
 def test_no_id_stands_twice_in_a_page_of_several_sets_and_runs_and_every_reference_is_met(run, page, tmp_path):
-    others = [drawn(make_run(tmp_path / "run", name=name, n_test=60)) for name in ("animals", "other animals")]
+    others = [make_run(tmp_path / "run", name=name, n_test=60) for name in ("animals", "other animals")]
+    others = [drawn(other, accuracy.bars, accuracy.against_fit_time, images.confident_mistakes) for other in others]
     svgs = [picture.svg for each in (page, *others) for picture in each.values()]
     ids = Counter(identifier for svg in svgs for identifier in re.findall(r' id="([^"]+)"', svg))
     assert max(ids.values()) == 1
@@ -198,10 +204,9 @@ def test_bars_are_as_long_as_the_accuracies_and_have_their_figures(run, page):
         assert f"{result.pipeline} {text}" in page["accuracy"].alt
     bars = []
     for path in parsed(page["accuracy"]).iter("{http://www.w3.org/2000/svg}path"):
-        if any(color in path.get("style", "") for color in style.FAMILY_COLORS.values()) and path.get("clip-path"):
-            x = [float(n) for n in re.findall(r"[ML] (\S+)", path.get("d"))]
-            if "fill-opacity" in path.get("style"):
-                bars.append(max(x) - min(x))
+        if path.get("clip-path") and any(color in path.get("style") for color in style.FAMILY_COLORS.values()):
+            x = [float(number) for number in re.findall(r"[ML] (\S+)", path.get("d"))]
+            bars.append(max(x) - min(x))
     lengths = np.array(bars) / bars[0]
     np.testing.assert_allclose(lengths, [r.test_accuracy / best_first[0].test_accuracy for r in best_first], atol=1e-3)
 
@@ -285,8 +290,8 @@ def test_the_mistakes_shown_are_the_wrong_ones_of_largest_margin(run, page, pipe
     margins = np.where(arrays["y_true"] == arrays["y_pred"], -np.inf, ordered[:, -1] - ordered[:, -2])
     largest = np.argsort(-margins)[: min(12, int(np.isfinite(margins).sum()))]
     picture = page["mistakes-classical" if pipeline == "hog_svm" else "mistakes-neural"]
-    images = np.load(run.folder / "animals" / "test_images.npy")
-    np.testing.assert_array_equal(embedded(picture), images[largest])
+    pixels = np.load(run.folder / "animals" / "test_images.npy")
+    np.testing.assert_array_equal(embedded(picture), pixels[largest])
     assert [f"{margins[k]:.3g}" for k in largest] == texts(picture)[2::3]
     assert f"Of {np.sum(np.isfinite(margins))} wrong ones of 200 test images" in picture.caption
     assert picture.svg.count("image-rendering:pixelated") == len(largest)
@@ -295,11 +300,11 @@ def test_the_mistakes_shown_are_the_wrong_ones_of_largest_margin(run, page, pipe
 def test_images_that_one_alone_gets_right(run, page):
     first, second = predictions(run, "hog_svm"), predictions(run, "cnn")
     right = [arrays["y_pred"] == arrays["y_true"] for arrays in (first, second)]
-    images = np.load(run.folder / "animals" / "test_images.npy")
+    pixels = np.load(run.folder / "animals" / "test_images.npy")
     for name, alone in (("only-classical-right", right[0] & ~right[1]), ("only-neural-right", right[1] & ~right[0])):
         assert page[name].alt.startswith(f"{alone.sum()} images that ")
         for image in embedded(page[name]):
-            assert any(np.array_equal(image, other) for other in images[alone])
+            assert any(np.array_equal(image, other) for other in pixels[alone])
 
 
 def test_learning_curves_name_the_epochs(page):
@@ -351,7 +356,7 @@ def test_several_training_sizes_have_their_curve_and_the_other_pictures_the_larg
     sizes = (100, 300, 1000)
     run = make_run(tmp_path, sizes=sizes, train_sizes=list(sizes))
     set_accuracies(run, {"hog_svm": (0.8, 0.85, 0.9), "cnn": (0.3, 0.9, 0.95)})
-    page = drawn(run)
+    page = drawn(run, curves.against_training_images, accuracy.bars)
     sentence = "hog_svm and cnn cross: cnn overtakes between 100 and 300 training images."
     assert where_they_cross(run, run.datasets[0]) == sentence
     assert sentence in page["training-images"].caption
@@ -374,7 +379,7 @@ def set_accuracies(run, by_pipeline):
 
 def test_several_seeds_are_means_with_their_deviation(tmp_path):
     run = make_run(tmp_path, seeds=(0, 1, 2))
-    page = drawn(run)
+    page = drawn(run, accuracy.bars, classes.confusions)
     accuracies = [r.test_accuracy for r in run.results if r.pipeline == "cnn"]
     text = f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %"
     assert text in texts(page["accuracy"])
@@ -386,7 +391,7 @@ def test_several_seeds_are_means_with_their_deviation(tmp_path):
 def test_each_setting_of_a_sweep_has_its_point_and_bar(tmp_path):
     settings = [{"C": str(c)} for c in range(25)]
     run = make_run(tmp_path, {"svm": ("classical", 0.8)}, settings=settings, sweep={"C": [s["C"] for s in settings]})
-    page = drawn(run)
+    page = drawn(run, accuracy.bars, accuracy.against_fit_time)
     assert {f"C={c}" for c in range(25)} <= set(texts(page["accuracy"]))
     named = {text for text in texts(page["accuracy-fit-time"]) if text.startswith("C=")}
     front = pareto_front(*np.array([(r.fit_seconds, r.test_accuracy) for r in run.results]).T)
@@ -395,7 +400,8 @@ def test_each_setting_of_a_sweep_has_its_point_and_bar(tmp_path):
 
 def test_corruptions_have_a_panel_each_and_their_mean_error(tmp_path):
     corruptions = {name: [0.8, 0.7, 0.6, 0.5, 0.4] for name in ("gaussian_noise", "blur", "jpeg")}
-    page = drawn(make_run(tmp_path, extra=lambda pipeline: {"corruptions": corruptions}))
+    run = make_run(tmp_path, extra=lambda pipeline: {"corruptions": corruptions})
+    page = drawn(run, curves.against_corruptions)
     assert {"gaussian noise", "blur", "jpeg"} <= set(texts(page["corruptions"]))
     assert "cnn 40.00 %" in page["corruptions"].alt
 
@@ -404,7 +410,8 @@ def test_what_is_over_a_time_budget_is_named_and_energy_is_shown(tmp_path):
     def extra(pipeline):
         return {"over_budget": pipeline == "sobel_svm", "fit_energy_joules": 1234.0}
 
-    page = drawn(make_run(tmp_path, extra=extra, time_budget=20.0))
+    run = make_run(tmp_path, extra=extra, time_budget=20.0)
+    page = drawn(run, accuracy.against_fit_time, accuracy.against_prediction_time, accuracy.costs)
     assert "the time budget of 20 s; hollow points are over it: sobel_svm." in page["accuracy-fit-time"].caption
     assert "budget" not in page["accuracy-prediction-time"].caption
     assert texts(page["costs"]).count("1,234") == 4
@@ -429,7 +436,9 @@ def test_two_classes_have_margins_from_one_score(tmp_path):
     arrays = predictions(run, "hog_svm")
     wrong = np.flatnonzero(arrays["y_pred"] != arrays["y_true"])
     largest = np.sort(np.abs(arrays["scores"][wrong]))[::-1][:12]
-    assert [f"{margin:.3g}" for margin in largest] == texts(drawn(run)["mistakes-classical"])[2::3]
+    assert [f"{margin:.3g}" for margin in largest] == texts(
+        drawn(run, images.confident_mistakes)["mistakes-classical"]
+    )[2::3]
 
 
 def test_a_hundred_classes_stay_small_and_readable(tmp_path):
@@ -444,7 +453,7 @@ def test_a_hundred_classes_stay_small_and_readable(tmp_path):
 
 def test_large_images_are_averaged_down(tmp_path):
     run = make_run(tmp_path, {"hog_svm": ("classical", 0.8)}, n_test=40, shape=(130, 200, 3))
-    image = embedded(drawn(run)["extractors"])[0]
+    image = embedded(drawn(run, images.what_extractors_see)["extractors"])[0]
     pixels = np.load(run.folder / "animals" / "class_examples.npy")[0]
     assert image.shape == (32, 50, 3)
     np.testing.assert_allclose(image[0, 0], pixels[:4, :4].mean(axis=(0, 1)), atol=0.51)
@@ -455,7 +464,7 @@ def test_damaged_files_are_named(tmp_path):
     path = next(run.folder.rglob("hog_svm*/predictions.npz"))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"predictions.npz can't be read .* damaged"):
-        drawn(run)
+        drawn(run, classes.confusions)
 
 
 def test_seventeen_names_lie_on_no_other_and_on_no_point(rng):

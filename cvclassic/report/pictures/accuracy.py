@@ -15,6 +15,7 @@ from cvclassic.report.pictures.style import (
     legend_below,
     listed,
     new_figure,
+    set_log_ticks,
     short,
 )
 from cvclassic.report.pictures.subject import Subject, family_of
@@ -95,7 +96,7 @@ def costs(subject: Subject) -> list[Picture]:
         "fitted pipeline, pickled."
     )
     texts = [f"{s.name} " + ", ".join(form.format(m(s)) for _, m, form in measures) for s in settings]
-    alt = ", ".join(label for label, _, _ in measures).capitalize() + ": " + listed(texts, 12, "; ") + "."
+    alt = f"Costs ({', '.join(label for label, _, _ in measures)}): " + listed(texts, 12, "; ") + "."
     return [subject.picture("costs", "Memory and model size", caption, alt, figure)]
 
 
@@ -178,17 +179,13 @@ def _draw_point(axes, setting: Setting, x: float, y: float, hollow: bool) -> Non
 
 def _set_scales(axes, times: np.ndarray, accuracies: np.ndarray) -> None:
     """A log axis with room for names at both ends, and accuracies with a little air."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     low, high = np.log10([times.min(), times.max()])
     margin = max(0.15 * (high - low), 0.4)
     axes.set_xscale("log")
     axes.set_xlim(10 ** (low - margin), 10 ** (high + margin))
     air = max(0.12 * np.ptp(accuracies), 0.2)
     axes.set_ylim(accuracies.min() - air, accuracies.max() + air)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high - low > 2 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    set_log_ticks(axes.xaxis)
 
 
 def _draw_labels(figure, axes, names: list[str], x: np.ndarray, y: np.ndarray, front) -> None:
@@ -202,7 +199,8 @@ def _draw_labels(figure, axes, names: list[str], x: np.ndarray, y: np.ndarray, f
     corners = np.stack([step[:-1], step[1:]])
     lines = np.hstack([corners.min(axis=0) - 1, corners.max(axis=0) + 1])
     frame = axes.get_window_extent()
-    boxes = place_labels(points, sizes, (frame.x0 + 2, frame.y0 + 2, frame.x1 + 30, frame.y1 + 8), lines)
+    right, top = figure.bbox.x1 - 2, figure.bbox.y1 - 2  # names may lie beside the frame, but not on its ticks
+    boxes = place_labels(points, sizes, (frame.x0 + 2, frame.y0 + 2, right, top), lines)
     for name, point, box in zip(names, points, boxes, strict=True):
         # A page's font may be narrower than ours: the text stays at the side that faces its point.
         side = "left" if box[0] >= point[0] else "right" if box[2] <= point[0] else "center"
@@ -235,8 +233,8 @@ def _draw_bars(axes, settings: list[Setting], values: list[float]) -> None:
 def _bar_style(family: str) -> dict:
     from matplotlib.colors import to_rgba
 
-    color = FAMILY_COLORS[family]
-    return {"facecolor": to_rgba(color, 0.55), "edgecolor": color, "hatch": FAMILY_HATCHES[family], "linewidth": 1}
+    color, hatch = FAMILY_COLORS[family], FAMILY_HATCHES[family]
+    return {"facecolor": "none" if hatch else to_rgba(color, 0.6), "edgecolor": color, "hatch": hatch, "linewidth": 1}
 
 
 def _family_legend(figure, settings: list[Setting], bars: bool) -> None:

@@ -7,7 +7,16 @@ import numpy as np
 
 from cvclassic.experiment.result import Result, Run
 from cvclassic.report.pictures import Picture
-from cvclassic.report.pictures.style import INK, WIDTH, legend_below, listed, new_figure, series_style, short
+from cvclassic.report.pictures.style import (
+    INK,
+    WIDTH,
+    legend_below,
+    listed,
+    new_figure,
+    series_style,
+    set_log_ticks,
+    short,
+)
 from cvclassic.report.pictures.subject import Subject, family_of
 from cvclassic.report.summary import percent
 from cvclassic.report.sweep import Setting
@@ -29,15 +38,7 @@ def learning_curves(subject: Subject) -> list[Picture]:
     for number, setting in enumerate(settings):
         for result in _with_history(setting):
             _draw_training(panels, subject.run, result, series_style(number))
-    panels[0].set(ylabel="loss", yscale="log")
-    panels[1].set(ylabel="accuracy, %")
-    if rated:
-        panels[2].set(ylabel="learning rate", yscale="log")
-    _plain_log_ticks(panels[0].yaxis)
-    if len(max((r.history["loss"] for s in settings for r in _with_history(s)), key=len)) == 1:
-        panels[-1].set_xticks([1])
-    panels[-1].set_xlabel("epoch")
-    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    _scale_training(panels)
     legend_below(figure, _training_legend(settings))
     caption = (
         "Training dashed, validation solid. A large ring is the epoch whose weights were kept, a triangle the epoch "
@@ -99,11 +100,13 @@ def against_corruptions(subject: Subject) -> list[Picture]:
         axes.set_xticks(range(6))
     for axes in panels[len(names) :]:
         axes.set_visible(False)
-    figure.supxlabel("strength, 0 is the test image as it is", fontsize=10)
+    for axes in panels[: len(names)][-2:]:
+        axes.set_xlabel("strength")
+        axes.tick_params(labelbottom=True)
     figure.supylabel("test accuracy, %", fontsize=10)
     legend_below(figure)
     errors = [f"{s.name} {percent(_mean_corruption_error(s))}" for s in settings]
-    caption = "Each fitted pipeline on changed copies of the same test images, of the same strengths for all."
+    caption = "Each fitted pipeline on changed copies of the test images, of strengths 1 to 5; 0 is the image as it is."
     alt = f"Accuracy under {len(names)} corruptions. Mean error over all of them: {listed(errors, MOST_LINES)}."
     return [subject.picture("corruptions", "Robustness", caption, alt, figure)]
 
@@ -208,6 +211,22 @@ def _draw_training(panels, run: Run, result: Result, style: dict) -> None:
             _mark(panels, history, epoch, marker, size, color)
 
 
+def _scale_training(panels) -> None:
+    panels[0].set(ylabel="loss")
+    panels[1].set(ylabel="accuracy, %")
+    low, high = panels[0].dataLim.intervaly
+    if high > 4 * low > 0:
+        panels[0].set_yscale("log")
+        set_log_ticks(panels[0].yaxis)
+    if len(panels) == 3:
+        panels[2].set(ylabel="learning rate", yscale="log")
+        low, high = np.log10(panels[2].dataLim.intervaly)
+        panels[2].set_ylim(10 ** np.floor(low - 0.05), 10 ** np.ceil(high + 0.05))  # a constant one needs ticks too
+        set_log_ticks(panels[2].yaxis)
+    last = int(panels[0].dataLim.x1)
+    panels[-1].set(xlabel="epoch", xticks=range(1, last + 1, -(-last // 12)))
+
+
 def _mark(panels, history: Mapping[str, list[float]], epoch: int, marker: str, size: float, color: str) -> None:
     for axes, figure, scale in ((panels[0], "loss", 1), (panels[1], "accuracy", 100)):
         values = history.get(f"val_{figure}", history.get(figure))
@@ -262,15 +281,6 @@ def _stack_of(run: Run, result: Result) -> dict:
 def _stopped_early(run: Run, result: Result) -> bool:
     epochs = _stack_of(run, result).get("epochs")
     return epochs is not None and len(result.history["loss"]) < int(epochs)
-
-
-def _plain_log_ticks(axis) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
 def _lines(subject: Subject) -> dict[str, dict[int, tuple[float, float]]]:

@@ -13,13 +13,14 @@ import numpy as np
 INK = "#010203"
 
 # Of Okabe and Ito, Color universal design (2008); each has a contrast of 3 at least on white and on near-black.
-FAMILY_COLORS = {"classical": "#0072b2", "neural": "#d55e00", "hybrid": "#009e73"}
+FAMILY_COLORS = {"classical": "#0072b2", "neural": "#d55e00", "hybrid": "#cc79a7"}
 FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^"}
-FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "...."}
-SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#bf6796", "#8a7a00", "#7f7f7f", "#4a8fd1")
+FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "xxxx"}
+SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7a00", "#7f7f7f", "#4a8fd1")
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
 
 HEAT = "#0072b2"
+MOST_OPAQUE = 0.75  # of a heat map's cells: the page's text color is legible on it, black or white
 MOST_VECTOR_CELLS = 2500  # of a heat map; beyond that it is a small image
 WIDTH = 468  # of most pictures, in points: 6.5 inches
 
@@ -105,7 +106,7 @@ def draw_cells(axes, shades: np.ndarray, texts: np.ndarray | None = None) -> Non
 
     rows, columns = shades.shape
     color = np.broadcast_to(to_rgb(HEAT), (rows, columns, 3))
-    colors = np.concatenate([color, np.clip(shades, 0, 1)[..., np.newaxis]], axis=2)
+    colors = np.concatenate([color, MOST_OPAQUE * np.clip(shades, 0, 1)[..., np.newaxis]], axis=2)
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     axes.grid(False)
     axes.tick_params(length=0)
@@ -120,8 +121,7 @@ def draw_cells(axes, shades: np.ndarray, texts: np.ndarray | None = None) -> Non
         axes.add_collection(PolyCollection(cells[seen], facecolors=colors.reshape(-1, 4)[seen], linewidths=0))
     if texts is not None:
         for (r, c), text in np.ndenumerate(texts):
-            ink = "white" if shades[r, c] > 0.9 else INK
-            axes.text(c, r, text, ha="center", va="center_baseline", fontsize=8.5, color=ink)
+            axes.text(c, r, text, ha="center", va="center_baseline", fontsize=8.5)
 
 
 def series_style(number: int) -> dict:
@@ -137,6 +137,17 @@ def legend_below(figure, handles: list | None = None) -> None:
     longest = max(len(handle.get_label()) for handle in handles)
     width = figure.get_size_inches()[0] * 72
     figure.legend(handles=handles, loc="outside lower center", ncols=int(np.clip(width / (6 * longest + 40), 1, 3)))
+
+
+def set_log_ticks(axis) -> None:
+    """Plain numbers on a log axis, as many as there is room for."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = np.log10(sorted(axis.get_view_interval()))
+    subs = (1.0, 2.0, 5.0) if high - low < 1.8 else (1.0, 3.0) if high - low < 4 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def short(text: str, longest: int) -> str:
