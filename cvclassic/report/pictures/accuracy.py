@@ -74,11 +74,11 @@ def costs(subject: Subject) -> list[Picture]:
         return []
     settings.sort(key=lambda setting: setting.mean("peak_memory_mb"))
     measures = [
-        ("peak memory, MB", lambda s: s.mean("peak_memory_mb"), "{:,.0f}"),
-        ("model size, MB", lambda s: s.mean("model_bytes") / 1e6, "{:,.2f}"),
+        ("peak memory (MB)", lambda s: s.mean("peak_memory_mb"), "{:,.0f}"),
+        ("model size (MB)", lambda s: s.mean("model_bytes") / 1e6, "{:,.2f}"),
     ]
     if all(setting in subject.having("fit_energy_joules") for setting in settings):
-        measures.append(("energy of the fit, J", lambda s: s.mean("fit_energy_joules"), "{:,.0f}"))
+        measures.append(("energy of the fit (J)", lambda s: s.mean("fit_energy_joules"), "{:,.0f}"))
     figure = new_figure(WIDTH, 70 + 20 * len(settings))
     for axes, (label, measure, form) in zip(figure.subplots(1, len(measures), sharey=True), measures, strict=True):
         values = [measure(setting) for setting in settings]
@@ -96,7 +96,7 @@ def costs(subject: Subject) -> list[Picture]:
         "fitted pipeline, pickled."
     )
     texts = [f"{s.name} " + ", ".join(form.format(m(s)) for _, m, form in measures) for s in settings]
-    alt = f"Costs ({', '.join(label for label, _, _ in measures)}): " + listed(texts, 12, "; ") + "."
+    alt = f"Costs, as {', '.join(label for label, _, _ in measures)}: " + listed(texts, 12, "; ") + "."
     return [subject.picture("costs", "Memory and model size", caption, alt, figure)]
 
 
@@ -123,22 +123,21 @@ def _against_time(
     times = np.array([measure(setting) for setting in settings])
     accuracies = np.array([setting.mean("test_accuracy") for setting in settings])
     front = pareto_front(times, accuracies)
+    over = _over_budget(subject) if what == "fit time" else set()
     figure = new_figure(WIDTH, 340)
     axes = figure.subplots()
     _set_scales(axes, times, 100 * accuracies)
     axes.set(xlabel=unit, ylabel="test accuracy, %")
-    # After its end the front goes on: more time buys no more.
-    x, y = np.append(times[front], axes.get_xlim()[1]), 100 * accuracies[np.append(front, front[-1])]
-    axes.step(x, y, where="post", color=INK, linewidth=1, alpha=0.6)
-    over = _over_budget(subject) if what == "fit time" else set()
-    for setting, time, accuracy in zip(settings, times, accuracies, strict=True):
-        _draw_point(axes, setting, time, 100 * accuracy, hollow=setting.name in over)
     budget = subject.run.config.get("time_budget")
     if budget and what == "fit time":
         axes.axvline(budget, color=INK, linewidth=1, linestyle=":", zorder=1)
+    lines = _draw_front(axes, times[front], 100 * accuracies[front])
+    for setting, time, accuracy in zip(settings, times, accuracies, strict=True):
+        lines += _draw_point(axes, setting, time, 100 * accuracy, hollow=setting.name in over)
     _family_legend(figure, settings, bars=False)
     named = np.arange(len(settings)) if len(settings) <= MOST_LABELS else front
-    _draw_labels(figure, axes, [settings[k].name for k in named], times[named], 100 * accuracies[named], (x, y))
+    points = np.stack([times[named], 100 * accuracies[named]], axis=1)
+    _draw_labels(figure, axes, [settings[k].name for k in named], points, np.array(lines))
     names = [settings[k].name for k in front]
     figures = [f"{settings[k].name} {form(times[k])}, {percent(accuracies[k])}" for k in range(len(settings))]
     alt = f"Test accuracy against {what}. From the fastest to the best, none beats: "
@@ -165,16 +164,23 @@ def _over_budget(subject: Subject) -> set[str]:
     return {s.name for s in subject.settings if any(getattr(r, "over_budget", None) for r in s.succeeded)}
 
 
-def _draw_point(axes, setting: Setting, x: float, y: float, hollow: bool) -> None:
+def _draw_front(axes, times: np.ndarray, accuracies: np.ndarray) -> list[tuple]:
+    """The front as steps; their segments x0, y0, x1, y1. After its end it goes on: more time buys no more."""
+    x, y = np.append(times, axes.get_xlim()[1]), np.append(accuracies, accuracies[-1])
+    axes.step(x, y, where="post", color=INK, linewidth=1, alpha=0.6)
+    return [*zip(x[:-1], y[:-1], x[1:], y[:-1], strict=True), *zip(x[1:], y[:-1], x[1:], y[1:], strict=True)]
+
+
+def _draw_point(axes, setting: Setting, x: float, y: float, hollow: bool) -> list[tuple]:
+    """A marker, and a line for the spread over seeds, whose segment comes back."""
     family = family_of(setting)
-    color = FAMILY_COLORS[family]
-    spread = setting.spread("test_accuracy")
-    if spread:
-        axes.plot([x, x], [y - 100 * spread, y + 100 * spread], color=color, linewidth=1.2, alpha=0.7)
+    color, spread = FAMILY_COLORS[family], 100 * (setting.spread("test_accuracy") or 0.0)
+    axes.plot([x, x], [y - spread, y + spread], color=color, linewidth=1.2, alpha=0.7)
     axes.plot(
         [x], [y], marker=FAMILY_MARKERS[family], color=color, markersize=7, linestyle="none",
         markerfacecolor="none" if hollow else color,
     )  # fmt: skip
+    return [(x, y - spread, x, y + spread)]
 
 
 def _set_scales(axes, times: np.ndarray, accuracies: np.ndarray) -> None:
@@ -188,16 +194,15 @@ def _set_scales(axes, times: np.ndarray, accuracies: np.ndarray) -> None:
     set_log_ticks(axes.xaxis)
 
 
-def _draw_labels(figure, axes, names: list[str], x: np.ndarray, y: np.ndarray, front) -> None:
+def _draw_labels(figure, axes, names: list[str], points: np.ndarray, lines: np.ndarray) -> None:
+    """Names beside points (n, 2), clear of lines x0, y0, x1, y1; both as the axes have them."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     names = [short(name, LONGEST_NAME) for name in names]
-    points = axes.transData.transform(np.stack([x, y], axis=1))
+    points = axes.transData.transform(points)
     sizes = np.array([_text_size(figure, name) for name in names])
-    step = axes.transData.transform(np.repeat(np.stack(front, axis=1), 2, axis=0))
-    step[1:, 1], step[0, 1] = step[:-1, 1].copy(), step[0, 1]
-    corners = np.stack([step[:-1], step[1:]])
-    lines = np.hstack([corners.min(axis=0) - 1, corners.max(axis=0) + 1])
+    ends = np.stack([axes.transData.transform(lines[:, :2]), axes.transData.transform(lines[:, 2:])])
+    lines = np.hstack([ends.min(axis=0) - 1, ends.max(axis=0) + 1])
     frame = axes.get_window_extent()
     right, top = figure.bbox.x1 - 2, figure.bbox.y1 - 2  # names may lie beside the frame, but not on its ticks
     boxes = place_labels(points, sizes, (frame.x0 + 2, frame.y0 + 2, right, top), lines)

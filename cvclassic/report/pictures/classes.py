@@ -12,7 +12,7 @@ from cvclassic.report.pictures.subject import Rival, Subject
 MOST_NUMBERED = 12  # classes of a confusion matrix with numbers in its cells, and in one order only
 MOST_NUMBERED_F1 = 30
 MOST_SETTINGS = 30
-LONGEST_NAME = 14
+LONGEST_NAME = 18
 MOST_OPTIMALLY_ORDERED = 300  # classes; the best order of the tree's leaves takes time with the cube of their number
 _KEY = np.array([0, 0.01, 0.05, 0.2, 0.5, 1])
 
@@ -100,7 +100,7 @@ def _confusion(
         draw_cells(axes, np.sqrt(shown))
         _draw_key(key, _KEY, np.sqrt(_KEY), "% of the true class")
     ticks = range(0, n, -(-n // 30))
-    axes.set_xticks(ticks, [names[k] for k in ticks], rotation=90)
+    axes.set_xticks(ticks, [names[k] for k in ticks], rotation=90 if max(map(len, names)) > 2 else 0)
     axes.set_yticks(ticks, [names[k] for k in ticks])
     axes.set(xlabel="predicted class", ylabel="true class")
     worst = _worst_text(subject, counts)
@@ -126,7 +126,7 @@ def _worst_text(subject: Subject, counts: np.ndarray) -> str:
     sizes = np.maximum(counts.sum(axis=1), 1)
     texts = [
         f"{short(subject.class_names[t], 40)} taken for {short(subject.class_names[p], 40)} "
-        f"({counts[t, p]} of {sizes[t]}, {100 * counts[t, p] / sizes[t]:.1f} %)"
+        f"({counts[t, p]:,} of {sizes[t]:,}, {100 * counts[t, p] / sizes[t]:.1f} %)"
         for t, p in most_confused(counts)
     ]
     return f"Most often: {listed(texts)}." if texts else "No image is taken for another class."

@@ -59,10 +59,10 @@ def against_training_images(subject: Subject) -> list[Picture]:
     settings = subject.settings[:MOST_LINES]
     figure = new_figure(WIDTH, 330 + 9 * len(settings))
     axes = figure.subplots()
-    for number, setting in enumerate(settings):
+    for setting in settings:
         at = lines[setting.name]
         means, spreads = (np.array([100 * at[n][k] for n in at]) for k in (0, 1))
-        style = series_style(number)
+        style = series_style(subject.settings.index(setting))
         axes.plot(list(at), means, label=_in_legend(setting), **style)
         if spreads.any():
             axes.fill_between(list(at), means - spreads, means + spreads, color=style["color"], alpha=0.15, linewidth=0)
@@ -93,9 +93,10 @@ def against_corruptions(subject: Subject) -> list[Picture]:
     figure = new_figure(WIDTH, 30 + 125 * rows + 9 * len(settings))
     panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
-        for number, setting in enumerate(settings):
+        for setting in settings:
             label = _in_legend(setting) if name == names[0] else None
-            axes.plot(range(6), 100 * _under(setting, name), label=label, **series_style(number) | {"markersize": 3.5})
+            style = series_style(subject.settings.index(setting)) | {"markersize": 3.5}
+            axes.plot(range(6), 100 * _under(setting, name), label=label, **style)
         axes.set_title(short(name.replace("_", " "), 30))
         axes.set_xticks(range(6))
     for axes in panels[len(names) :]:

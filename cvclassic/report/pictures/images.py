@@ -14,6 +14,7 @@ MOST_IMAGES = 12
 MOST_CLASSES = 10
 LONGEST_SIDE = 64  # in pixels; larger images are averaged down to it
 MOST_COLORS = 16
+ARROWS = 10  # along an image
 WEAKEST = 0.05  # strokes and arrows below this part of the longest can't be seen
 _COLUMNS = 6
 
@@ -145,10 +146,10 @@ def _draw_hog(axes, image: np.ndarray, x: float, y: float, size: float) -> None:
 
 
 def _draw_gradients(axes, image: np.ndarray, x: float, y: float, size: float) -> None:
-    centers, arrows = gradient_arrows(image[np.newaxis], at_most=16)
+    centers, arrows = gradient_arrows(image[np.newaxis], at_most=ARROWS)
     longest = np.hypot(*arrows.T).max(initial=0)
     if longest > 0:
-        arrows = arrows * (1.5 * max(image.shape[:2]) / 16 / longest)
+        arrows = arrows * (1.5 * max(image.shape[:2]) / ARROWS / longest)
     _draw_strokes(axes, centers, arrows, image.shape, x, y, size, taper=True)
 
 
@@ -164,7 +165,7 @@ def _draw_strokes(
     scale = size / max(shape[:2])
     offset = np.array([x, y]) + (size - scale * np.array([shape[1], shape[0]])) / 2
     centers, strokes = offset + scale * (centers[seen] + 0.5), scale * strokes[seen]
-    across = strokes[:, ::-1] * [-1, 1] / np.hypot(*strokes.T)[:, np.newaxis] * (0.5 if taper else 0.35)
+    across = strokes[:, ::-1] * [-1, 1] / np.hypot(*strokes.T)[:, np.newaxis] * (0.8 if taper else 0.35)
     tip, tail = centers + strokes / 2, centers - strokes / 2
     ends = [tip] if taper else [tip + across, tip - across]
     corners = [tail + across, *ends, tail - across]

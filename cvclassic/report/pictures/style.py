@@ -128,7 +128,8 @@ def series_style(number: int) -> dict:
     """Color and marker of a line among others, the same for the same number."""
     color = SERIES_COLORS[number % len(SERIES_COLORS)]
     marker = SERIES_MARKERS[number % len(SERIES_MARKERS)]
-    return {"color": color, "marker": marker, "markersize": 4.5, "linewidth": 1.3}
+    line = "-" if number < len(SERIES_COLORS) else (0, (5, 1.5))
+    return {"color": color, "marker": marker, "linestyle": line, "markersize": 4.5, "linewidth": 1.3}
 
 
 def legend_below(figure, handles: list | None = None) -> None:
