@@ -151,6 +151,8 @@ def _against_time(
 
 def _time_caption(subject: Subject, front: list[str], over: set[str], what: str) -> str:
     caption = f"Up and to the left is better. The line joins those that none beats in both: {listed(front)}."
+    if len(subject.settings) > MOST_LABELS:
+        caption += " They alone have names here."
     if subject.seeds > 1:
         caption += " Points are means over the seeds, with the standard deviation of the accuracy."
     budget = subject.run.config.get("time_budget")
