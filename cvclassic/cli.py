@@ -137,11 +137,24 @@ def compare(
     raise typer.Exit(code)
 
 
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN_DIR...", help="The folder of a run, or of several.")],
+    out: Annotated[Path | None, typer.Option(help="The page on which several runs are laid side by side.")] = None,
+) -> None:
+    """Make a run's report again from its folder, or lay several runs side by side on one page."""
+    try:
+        _report(folders, out)
+    except CVClassicError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_WRONG_INPUT) from None
+
+
 compare_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 compare_app.command()(compare)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(compare)
+app.command()(report)
 
 
 @app.callback()
@@ -281,6 +294,24 @@ def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any, resume
     print_report(run, console if console.is_terminal else Console(width=140))
     typer.echo(f"\nWritten to {folder}: {', '.join(written)}")
     return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
+
+
+def _report(folders: list[Path], out: Path | None) -> None:
+    """All files of one run's report, or one page on several runs."""
+    from cvclassic.experiment.result import read_run
+    from cvclassic.report import write_report, write_side_by_side
+
+    if len(folders) == 1 and out is not None:
+        raise InputError("--out is for several runs; the report of one is written into its folder.")
+    if len(folders) > 1 and out is None:
+        raise InputError("Several runs are laid side by side on one page; name its file with --out FILE.")
+    runs = [read_run(folder) for folder in folders]
+    if out is None:
+        [run] = runs
+        typer.echo(f"Written to {run.folder}: {', '.join(write_report(run))}")
+    else:
+        write_side_by_side(runs, out)
+        typer.echo(f"Written to {out}")
 
 
 def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], list, list[str]]:

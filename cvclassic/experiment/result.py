@@ -7,7 +7,7 @@ RUN/<data set>/splits-n<images>.npz    the same for each smaller number of train
 RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
 RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/<job>/result.json, predictions.npz, worker.log, and what the pipeline left there
-RUN/results.csv, results.json, report.md     made from all of the above
+RUN/report.html, report.md, results.csv, results.json    made from all of the above
 RUN/sweep.csv, learning_curves_<data set>.png    the same, where settings or seeds were swept
 """
 

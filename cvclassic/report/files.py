@@ -1,12 +1,17 @@
-"""results.csv, results.json and report.md, and those of a sweep, written into the run's folder."""
+"""report.html, report.md, results.csv, results.json, and a sweep's files, written into the run's folder."""
 
 import csv
 import io
 from dataclasses import asdict
+from pathlib import Path
 
+from cvclassic.errors import InputError
 from cvclassic.experiment.result import CSV_COLUMNS, Run, write_json, write_whole
+from cvclassic.report.answer import answer
+from cvclassic.report.comparison import Comparison, compare
 from cvclassic.report.curves import write_learning_curves
-from cvclassic.report.summary import dataset_lines, header_lines, table
+from cvclassic.report.page import page_of_run, page_of_runs
+from cvclassic.report.summary import dataset_lines, failure_lines, header_lines, table
 from cvclassic.report.sweep import is_sweep, sweep_csv, what_was_seen
 
 
@@ -24,9 +29,26 @@ def write_report(run: Run) -> list[str]:
     if is_sweep(run):
         _write_text(run.folder / "sweep.csv", sweep_csv(run))
         curves = {dataset["name"]: write_learning_curves(run, dataset) for dataset in run.datasets}
-    _write_text(run.folder / "report.md", _markdown(run, curves))
+    comparisons = {dataset["name"]: compare(run, dataset) for dataset in run.datasets}
+    _write_text(run.folder / "report.md", _markdown(run, comparisons, curves))
+    _write_text(run.folder / "report.html", page_of_run(run, comparisons))
     of_sweep = ["sweep.csv", *filter(None, curves.values())] if is_sweep(run) else []
-    return ["results.csv", "results.json", "report.md", *of_sweep]
+    return ["report.html", "report.md", "results.csv", "results.json", *of_sweep]
+
+
+def write_side_by_side(runs: list[Run], path: Path) -> None:
+    """Write one page on several runs: their answers, and a table for each data set with the rows of all of them.
+
+    Raises
+    ------
+    InputError
+        If `path` can't be written.
+    """
+    text = page_of_runs(runs)
+    try:
+        _write_text(path, text)
+    except OSError as error:
+        raise InputError(f"The page {path} can't be written: {error}. Choose another --out.") from error
 
 
 def _csv(run: Run) -> str:
@@ -39,13 +61,17 @@ def _csv(run: Run) -> str:
     return text.getvalue()
 
 
-def _markdown(run: Run, curves: dict[str, str | None]) -> str:
+def _markdown(run: Run, comparisons: dict[str, Comparison], curves: dict[str, str | None]) -> str:
     lines = ["# Accuracy report", "", *(f"- {line}" for line in header_lines(run))]
     for dataset in run.datasets:
-        lines += ["", f"## {dataset['name']}", "", *(f"- {line}" for line in dataset_lines(run, dataset)), ""]
-        headings, rows = table(run, dataset)
+        comparison = comparisons[dataset["name"]]
+        lines += ["", f"## {dataset['name']}", "", *answer(run, dataset, comparison), ""]
+        lines += [*(f"- {line}" for line in dataset_lines(run, dataset, comparison)), ""]
+        headings, rows = table(run, dataset, comparison)
         lines += [_markdown_row(headings), _markdown_row(["---", "---", *["---:"] * (len(headings) - 2)])]
         lines += map(_markdown_row, rows)
+        if failed := failure_lines(run, dataset):
+            lines += ["", *(f"- {line}" for line in failed)]
         if curves.get(dataset["name"]):
             lines += ["", f"![Learning curves on {dataset['name']}]({curves[dataset['name']]})"]
     if is_sweep(run):

@@ -3,15 +3,27 @@
 from collections.abc import Iterable
 
 from cvclassic.experiment.result import Result, Run, describe_settings
-from cvclassic.report.sweep import extra_figures, fit_seconds, has_sizes, is_sweep, sweep_columns, sweep_rows
+from cvclassic.report.comparison import Comparison
+from cvclassic.report.sweep import (
+    extra_figures,
+    fit_seconds,
+    has_sizes,
+    is_sweep,
+    settings_of,
+    sweep_columns,
+    sweep_rows,
+)
 
+STANDING, F1_INTERVAL = "against the best", "F1 interval"
 COLUMNS = (
     "pipeline",
     "family",
     "test accuracy",
     "95 % interval",
+    STANDING,
     "train accuracy",
     "macro F1",
+    F1_INTERVAL,
     "fit s",
     "images/s",
     "peak MB",
@@ -51,48 +63,66 @@ def header_lines(run: Run) -> list[str]:
     return lines + [f"Note: {note}" for note in config["notes"]]
 
 
-def dataset_lines(run: Run, dataset: dict) -> list[str]:
+def dataset_lines(run: Run, dataset: dict, comparison: Comparison) -> list[str]:
     """A data set in a few lines: provenance, sizes, and what a reader of its table must know."""
+    return [*description_lines(dataset), *remark_lines(run, dataset, comparison)]
+
+
+def description_lines(dataset: dict) -> list[str]:
+    """What the data set is, and how it is split."""
     sizes = dataset["sizes"]
     shape = " x ".join(str(side) for side in dataset["image_shape"][:2])
     kind = "RGB" if len(dataset["image_shape"]) == 3 else "gray"
-    lines = [
+    return [
         f"{len(dataset['class_names'])} classes, {shape} {kind}; {dataset['provenance']}",
         f"Split: {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} test images",
     ]
-    scored = [r.n_train_scored for r in results_of(run, dataset) if r.n_train_scored]
-    if scored and max(scored) < sizes["train"]:
+
+
+def remark_lines(run: Run, dataset: dict, comparison: Comparison) -> list[str]:
+    """What else a reader must know: recipes, tuning, warnings."""
+    lines = []
+    results = results_of(run, dataset)
+    scored = [r.n_train_scored for r in results if r.n_train_scored]
+    if scored and max(scored) < dataset["sizes"]["train"]:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(scored):,} training images")
-    corrupted = [r.n_corrupted for r in results_of(run, dataset) if r.n_corrupted]
+    corrupted = [r.n_corrupted for r in results if r.n_corrupted]
     if corrupted:
         lines.append(
             f"Mean corruption error: over 8 corruptions of 5 strengths each of {max(corrupted):,} test images"
-            + (", a seeded sample" if max(corrupted) < sizes["test"] else "")
+            + (", a seeded sample" if max(corrupted) < dataset["sizes"]["test"] else "")
         )
     lines += _recipe_lines(run, dataset)
-    lines += [_tuning_line(run, result) for result in results_of(run, dataset) if result.tuning]
+    lines += [_tuning_line(run, result) for result in results if result.tuning]
     lines += [
         f"{job_name(run, result)}: over budget ({result.fit_seconds:.0f} s of {run.config['time_budget']:g} s)"
-        for result in results_of(run, dataset)
+        for result in results
         if result.over_budget
     ]
-    lines += [f"Warning: {warning}" for warning in dataset["warnings"]]
-    warned = [f"Warning from {r.pipeline}: {warning}" for r in results_of(run, dataset) for warning in r.warnings]
+    lines += [f"Warning: {warning}" for warning in [*dataset["warnings"], *comparison.unreadable]]
+    warned = [f"Warning from {result.pipeline}: {warning}" for result in results for warning in result.warnings]
     return lines + list(dict.fromkeys(warned))
 
 
+def failure_lines(run: Run, dataset: dict) -> list[str]:
+    """A line for each failed job, with its reason."""
+    return [f"{job_name(run, result)}: {result.status}" for result in results_of(run, dataset) if not result.ok]
+
+
 def results_of(run: Run, dataset: dict) -> list[Result]:
-    """The results on a data set, best test accuracy first, failed ones last."""
+    """The results on a data set, best test accuracy first, the faster of equals first, failed ones last."""
     mine = [r for r in run.results if r.dataset == dataset["name"]]
-    return sorted(mine, key=lambda r: (not r.ok, -(r.test_accuracy or 0.0)))
+    return sorted(mine, key=lambda r: (not r.ok, -(r.test_accuracy or 0.0), r.fit_seconds or 0.0))
 
 
-def table(run: Run, dataset: dict) -> tuple[list[str], list[list[str]]]:
+def table(run: Run, dataset: dict, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """Headings, and a row of texts per result, or per setting where there was a sweep."""
     if is_sweep(run):
-        return sweep_columns(run), sweep_rows(run, dataset)
+        groups = [setting.results for setting in settings_of(run, dataset)]
+        rows = zip(sweep_rows(run, dataset), groups, strict=True)
+        return [*sweep_columns(run), STANDING], [[*row, comparison.standing(results)] for row, results in rows]
     extra = extra_figures(run)
-    rows = [_cells(run, result) for result in results_of(run, dataset)]
+    rows = [_cells(run, result, comparison) for result in results_of(run, dataset)]
     for row, result in zip(rows, results_of(run, dataset), strict=True):
         figures = [(getattr(result, name), form) for _, name, form in extra]
         row += ["" if figure is None else form(figure) for figure, form in figures]
@@ -106,18 +136,22 @@ def job_name(run: Run, result: Result) -> str:
     return ", ".join(filter(None, [result.pipeline, describe_settings(result.settings), n_train, seed]))
 
 
-def _cells(run: Run, result: Result) -> list[str]:
+def _cells(run: Run, result: Result, comparison: Comparison) -> list[str]:
     """One row for `COLUMNS`; a failed one has its status in place of figures."""
     name = result.pipeline + (" *" if run.config["pipelines"][result.pipeline]["stack"] else "")
     if not result.ok:
         return [name, result.family, result.status, *[""] * (len(COLUMNS) - 3)]
+    contender = comparison.contender_of([result])
+    f1_interval = comparison.f1_intervals.get(contender.name) if contender else None
     return [
         name,
         result.family,
         percent(result.test_accuracy),
         f"{100 * result.ci_low:.2f} – {100 * result.ci_high:.2f}",
+        comparison.standing([result]),
         percent(result.train_accuracy),
         f"{result.macro_f1:.4f}",
+        "{:.4f} – {:.4f}".format(*f1_interval) if f1_interval else "",
         fit_seconds(result.fit_seconds, [result]),
         f"{result.predict_images_per_second:,.0f}",
         f"{result.peak_memory_mb:,.0f}",

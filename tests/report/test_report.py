@@ -3,19 +3,32 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from cvclassic import datasets
+from cvclassic.cli import app
+from cvclassic.experiment.pipelines import find_pipelines
 from cvclassic.experiment.result import CSV_COLUMNS, Result, Run, write_json, write_result
+from cvclassic.experiment.runner import prepare_run
+from cvclassic.neural import TrainingStack
 from cvclassic.report import print_report, write_report
 
 ISSUE_COLUMNS = (
     "dataset, pipeline, family, status, seed, n_train, n_features, train_accuracy, test_accuracy, ci_low, ci_high, "
     "macro_f1, fit_seconds, predict_images_per_second, peak_memory_mb, model_bytes"
 )
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "results.md"
+REPORT = {"report.html", "report.md", "results.csv", "results.json"}
+JOBS = [("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)]
 
 
 def ok_result(pipeline, accuracy):
@@ -139,3 +152,82 @@ def test_figures_that_are_not_numbers_are_never_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
     write_json(tmp_path / "fine.json", {"a": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["fine.json"]
+
+
+def test_the_answer_and_the_standing_against_the_best_are_in_markdown_and_terminal(make_run):
+    run = make_run([*JOBS, ("animals", "mlp", "neural", "failed: ValueError: [b]", None)])
+    write_report(run)
+    output = io.StringIO()
+    print_report(run, Console(file=output, width=160))
+    markdown = (run.folder / "report.md").read_text()
+    for text in (markdown, output.getvalue()):
+        unwrapped = " ".join(text.split())
+        assert "svm, the best classical pipeline, classifies 95.00 % (95 % interval" in unwrapped
+        assert "The difference of 10.00 points is significant (McNemar's exact test, p < 0.001)." in unwrapped
+        assert "worse, p < 0.001" in unwrapped
+        assert "mlp: failed: ValueError: [b]" in unwrapped
+        assert unwrapped.index("the best classical") < unwrapped.index("drawn at random") < unwrapped.index("macro F1")
+    assert re.search(r"\| svm \| classical \| 95.00 % \| [\d. –]+ \| best \| .* \| 0.9[\d]+ – 0.9\d+ \|", markdown)
+
+
+def command(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_report_command_makes_all_files_of_a_run_again(make_run):
+    run = make_run(JOBS)
+    write_report(run)
+    before = {name: (run.folder / name).read_text() for name in REPORT}
+    for name in REPORT:
+        (run.folder / name).unlink()
+    done = command("report", run.folder)
+    assert done.exit_code == 0, done.output
+    assert {name: (run.folder / name).read_text() for name in REPORT} == before
+    assert str(run.folder) in done.stdout
+
+
+def test_the_report_command_lays_runs_side_by_side_and_leaves_their_folders_alone(make_run, tmp_path):
+    runs = [make_run(JOBS, name=name).folder for name in ("first", "second")]
+    done = command("report", *runs, "--out", tmp_path / "both.html")
+    assert done.exit_code == 0, done.output
+    assert "second" in (tmp_path / "both.html").read_text()
+    assert not any((folder / name).exists() for folder in runs for name in REPORT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{run}", "{run}"], "--out FILE"),
+        (["{run}", "--out", "{tmp}/page.html"], "--out is for several runs"),
+        (["{tmp}"], "holds no run"),
+        (["{run}", "{tmp}", "--out", "{tmp}/page.html"], "holds no run"),
+        (["{run}", "{run}", "--out", "{tmp}/none/page.html"], "can't be written"),
+        ([], "RUN_DIR"),
+    ],
+)
+def test_the_report_command_refuses_wrong_input_and_writes_nothing(make_run, tmp_path, arguments, message):
+    run = make_run(JOBS)
+    there = sorted(tmp_path.rglob("*"))
+    filled = [argument.format(run=run.folder, tmp=tmp_path) for argument in arguments]
+    done = command("report", *filled)
+    assert done.exit_code == 2, done.output
+    assert message in " ".join(done.stderr.split())
+    assert sorted(tmp_path.rglob("*")) == there
+
+
+def test_every_field_of_results_json_is_documented(tmp_path):
+    digits = datasets.load("digits", train_size=200)
+    pipelines = find_pipelines(["hog_svm"])
+    prepare_run(tmp_path / "run", [digits], pipelines, stack=TrainingStack(), seed=0, threads=1, options={})
+    sections = DOCUMENT.read_text().split("\n## ")
+    written = {
+        "A result": {field.name for field in fields(Result)},
+        "A data set": json.loads((tmp_path / "run" / "digits" / "dataset.json").read_text()).keys(),
+        "The run": json.loads((tmp_path / "run" / "run.json").read_text()).keys(),
+    }
+    for title, names in written.items():
+        [section] = [text for text in sections if text.startswith(title)]
+        rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        documented = re.findall(r"`(\w+)`", " ".join(rows))
+        assert set(names) - set(documented) == set(), title
+        assert len(documented) == len(set(documented)), title

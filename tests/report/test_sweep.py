@@ -156,8 +156,9 @@ def test_learning_curves_are_drawn_where_there_are_histories(run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     assert write_report(make_run(other, [result("1", 0, history=False)])) == [
+        "report.html",
+        "report.md",
         "results.csv",
         "results.json",
-        "report.md",
         "sweep.csv",
     ]
