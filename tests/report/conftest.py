@@ -13,6 +13,7 @@ from cvclassic.experiment.result import (
     write_result,
 )
 from cvclassic.experiment.statistics import confusion_matrix, macro_f1, wilson_interval
+from cvclassic.report import page
 
 CLASSES = ("cat", "dog", "owl")
 HISTORY = {
@@ -22,6 +23,18 @@ HISTORY = {
     "val_accuracy": [0.55, 0.68, 0.75, 0.74],
     "learning_rate": [0.003, 0.003, 0.0015, 0.0007],
 }
+
+
+@pytest.fixture(autouse=True)
+def quick_page(request, monkeypatch):
+    """Pages without pictures, which take seconds to draw, but for tests that use `real_pictures`."""
+    if "real_pictures" not in request.fixturenames:
+        monkeypatch.setattr(page, "pictures", lambda run, dataset: [])
+
+
+@pytest.fixture
+def real_pictures():
+    """For a test whose pages need their pictures."""
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ KINDS = ("failed", "one pipeline", "100 classes", "gray", "two classes", "nothin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_runs_of_every_kind_are_in_order_with_their_real_pictures(browse, make_run, kind):
+def test_runs_of_every_kind_are_in_order_with_their_real_pictures(browse, make_run, real_pictures, kind):
     run, said = of_kind(kind, make_run)
     write_report(run)
     path = run.folder / "report.html"
