@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cvclassic.experiment.result import Result, Run
 from cvclassic.report.comparison import Comparison
-from cvclassic.report.sweep import Setting, what_was_seen
+from cvclassic.report.sweep import Setting, has_sizes, what_was_seen
 
 MOST_NAMES = 4  # of ties; more of them are counted
 
@@ -28,6 +28,8 @@ def answer(run: Run, dataset: dict, comparison: Comparison) -> list[str]:
         sentences = [*_two(dataset, comparison), *_best_of_all(comparison)]
         if any(setting.varied for setting in contenders):
             sentences.append("Each stands here with the settings that were best on the validation split.")
+    if has_sizes(run) and contenders:
+        sentences.append(f"Compared are those with {contenders[0].n_train:,} training images.")
     return sentences + _missing(run, dataset)
 
 
@@ -87,7 +89,7 @@ def _best_of_all(comparison: Comparison) -> list[str]:
     if not ties:
         return [*sentences, f"{best.name} is significantly better than each of the other {worse}."]
     rest = f"; the other {'one is' if worse == 1 else f'{worse} are'} significantly worse" if worse else ""
-    names = _listed([tie.name for tie in ties])
+    names = _listed([tie.name for tie in ties], all_of_them=not worse)
     fastest = min([best, *ties], key=lambda setting: setting.mean("fit_seconds"))
     return [
         *sentences,
@@ -143,7 +145,7 @@ def _test_images(dataset: dict) -> str:
     return f"{dataset['sizes']['test']:,} test images"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], all_of_them: bool) -> str:
     if len(names) > MOST_NAMES:
-        return f"{len(names)} others"
+        return f"{'All ' if all_of_them else ''}{len(names)} others"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

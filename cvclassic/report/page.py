@@ -79,7 +79,8 @@ def page_of_run(run: Run, comparisons: dict[str, Comparison]) -> str:
         comparison = comparisons[dataset["name"]]
         drawn, lost = _pictures(run, dataset)
         block = _block("", run, dataset, comparison, lost)
-        shown = _table("All figures", [("", *table(run, dataset, comparison))])
+        order = "In the order in which they ran" if is_sweep(run) else "Best test accuracy first"
+        shown = _table(order, [("", *table(run, dataset, comparison))])
         sections.append(Section(f"set-{number}", dataset["name"], [block], shown, drawn))
     return _render([("", run)], sections)
 
@@ -93,7 +94,7 @@ def page_of_runs(runs: list[Run]) -> str:
         compared = [(label, run, dataset, compare(run, dataset)) for label, run, dataset in theirs]
         blocks = [_block(label, run, dataset, comparison, []) for label, run, dataset, comparison in compared]
         tables = [(label, *table(run, dataset, comparison)) for label, run, dataset, comparison in compared]
-        caption = f"All figures of {len(tables)} runs, each compared with the best of its own run"
+        caption = "Each row is compared with the best of its own run"
         prints = {dataset.get("fingerprint") for _, _, dataset in theirs}
         if len(prints) > 1:
             caption += ". The runs have different images or splits, and so different test images"

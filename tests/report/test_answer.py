@@ -179,6 +179,7 @@ def test_of_several_training_sizes_the_largest_is_compared(make_run):
     assert "95.00 %" in text
     assert "94.75 %" in text
     assert "25.00 %" not in text
+    assert text.endswith("Compared are those with 1,000 training images.")
 
 
 @pytest.mark.parametrize("seed", range(8))
