@@ -75,7 +75,8 @@ def _leader_at(size: int, curves: list[Curve]) -> str:
     best = max(there, key=lambda curve: curve.points[size].accuracy)
     point = best.points[size]
     level = [c.name for c in there if c is not best and _overlap(point, c.points[size])]
-    names = "all others" if len(level) == len(there) - 1 > 1 else " and ".join(level)
+    listed = " and ".join(filter(None, [", ".join(level[:-1]), *level[-1:]]))
+    names = "all others" if len(level) == len(there) - 1 > 1 else listed
     return f"{best.name} ({100 * point.accuracy:.2f} %{f', interval overlaps {names}' if level else ''})"
 
 
@@ -107,10 +108,10 @@ def _no_crossing(sizes: list[int], classical: Curve, neural: Curve) -> str:
     behind = [size for size in sizes if classical.points[size].accuracy < neural.points[size].accuracy]
     first, second = (neural, classical) if behind else (classical, neural)
     span = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
-    figures = _against(first, second, sizes[-1])
+    figures = f"at the end {_against(first, second, sizes[-1])}"
     if not (ahead or behind):
-        return f"{first.name} and {second.name} are level with {span} training images ({figures} at the end)"
-    return f"{first.name} stays ahead of {second.name} with {span} training images ({figures} at the end)"
+        return f"{first.name} and {second.name} are level with {span} training images ({figures})"
+    return f"{first.name} stays ahead of {second.name} with {span} training images ({figures})"
 
 
 def _strongest(curves: list[Curve]) -> Curve:

@@ -113,12 +113,20 @@ def test_overlapping_intervals_and_curves_that_never_cross_are_called_so(tmp_pat
     chosen = [result("hog_svm", size) for size in SIZES] + [result("mlp", size) for size in SIZES]
     assert what_was_seen(make_run(tmp_path, chosen))[1] == (
         "Classical against neural: hog_svm stays ahead of mlp with 90 to 950 training images "
-        "(86.00 % against 65.00 % at the end)."
+        "(at the end 86.00 % against 65.00 %)."
     )
     [_, alone] = what_was_seen(make_run(tmp_path, chosen[:3]))
     assert alone == "Classical against neural: there is no result of a neural pipeline to compare."
     level = [result("hog_svm", 90), replace(result("hog_svm", 90), pipeline="cnn", family="neural")]
     assert "hog_svm and cnn are level with 90 training images" in what_was_seen(make_run(tmp_path, level))[1]
+
+
+def test_several_overlapping_intervals_are_listed(tmp_path):
+    close = [replace(result("hog_svm", 950, shift=-k / 100), pipeline=f"svm_{k}") for k in range(4)]
+    ends, _ = what_was_seen(make_run(tmp_path, [*close, result("mlp", 950)]))
+    assert ends == (
+        "Most accurate: with 950 training images svm_0 (86.00 %, interval overlaps svm_1, svm_2 and svm_3)."
+    )
 
 
 def test_failed_sizes_are_left_out(tmp_path, run):
