@@ -95,9 +95,8 @@ def page_of_runs(runs: list[Run]) -> str:
         blocks = [_block(label, run, dataset, comparison, []) for label, run, dataset, comparison in compared]
         tables = [(label, *table(run, dataset, comparison)) for label, run, dataset, comparison in compared]
         caption = "Each row is compared with the best of its own run"
-        prints = {dataset.get("fingerprint") for _, _, dataset in theirs}
-        if len(prints) > 1:
-            caption += ". The runs have different images or splits, and so different test images"
+        if len({_digest_of_test_images(run, name) for _, run, _ in theirs}) > 1:
+            caption += ". The runs have different test images"
         sections.append(Section(f"set-{number}", name, blocks, _table(caption, tables), []))
     return _render(named, sections)
 
@@ -106,7 +105,7 @@ def _render(runs: list[tuple[str, Run]], sections: list[Section]) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["unbroken"] = lambda text: UNBROKEN.sub("\N{NO-BREAK SPACE}", text)
+    environment.filters["unbroken"] = _unbroken
     style, script = ((HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template("page.html.jinja").render(
@@ -185,6 +184,16 @@ def _pairs(comparison: Comparison) -> dict[str, Any] | None:
         "rows": rows,
         "test": comparison.corrected(comparison.methods.values()),
     }
+
+
+def _digest_of_test_images(run: Run, name: str) -> str:
+    with open(run.folder / name / "test_images.npy", "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _unbroken(text: str) -> str:
+    """The text with figures kept on one line; after a dash the space alone would not do it."""
+    return UNBROKEN.sub("\N{NO-BREAK SPACE}", text).replace("–\N{NO-BREAK SPACE}", "–\N{WORD JOINER}\N{NO-BREAK SPACE}")
 
 
 def _names(runs: list[Run]) -> list[str]:
