@@ -255,7 +255,9 @@ def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finis
     chosen = ["--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]
     sizes = ["--train-sizes", "100,2000,all", "--time-budget", "60"]
     command = compare_command("--dataset", "digits", "--dataset", "shapes", *chosen, *sizes, "--out", out)
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A suite that a shell runs in the background ignores SIGINT, and so would what it starts.
+    run = subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **quiet)
     wait_for(lambda: list(out.glob("digits/sleeps*")))
     run.send_signal(signal.SIGINT)
     assert run.wait(60) == 130

@@ -4,7 +4,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, ttest_rel
 from sklearn import metrics
@@ -48,6 +48,7 @@ def test_mcnemar_is_statsmodels(first_only, second_only):
     assert mcnemar(first_only, second_only) == pytest.approx(1.0 if np.isnan(reference) else reference, rel=1e-9)
 
 
+@settings(max_examples=20)  # statsmodels takes its time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_holm_is_statsmodels(p_values):
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12)
