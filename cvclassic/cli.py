@@ -291,7 +291,7 @@ def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any, resume
     run = read_run(folder)
     written = write_report(run)
     console = Console()
-    print_report(run, console if console.is_terminal else Console(width=140))
+    print_report(run, console if console.is_terminal else Console(width=160))
     typer.echo(f"\nWritten to {folder}: {', '.join(written)}")
     return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
 
