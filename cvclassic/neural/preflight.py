@@ -104,8 +104,11 @@ def _devices() -> str:
     keras = prepare_backend()
     try:
         devices = ", ".join(keras.distribution.list_devices())
-    except (AttributeError, NotImplementedError):  # not every backend lists them
-        devices = "not told by the backend"
+    except (
+        AttributeError,
+        NotImplementedError,
+    ):  # torch's backend doesn't list them, but its tensors say where they are
+        devices = str(getattr(keras.ops.zeros(1), "device", "not told by the backend"))
     return f"{devices}; Keras {keras.__version__} on {keras.backend.backend()}"
 
 
