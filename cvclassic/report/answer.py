@@ -60,13 +60,14 @@ def _two(dataset: dict, comparison: Comparison) -> list[str]:
 
 def _difference(first: Setting, second: Setting, comparison: Comparison) -> str:
     apart = abs(first.mean("test_accuracy") - second.mean("test_accuracy"))
-    size = "Both are right equally often" if apart == 0 else f"The difference of {100 * apart:.2f} points"
+    equal = apart < 1e-12  # means over seeds may differ by a rounding
+    size = "Both are right equally often" if equal else f"The difference of {100 * apart:.2f} points"
     verdict = comparison.verdict(first, second)
     if verdict is None:
         reason = "nothing tells whether that is more than chance, for predictions or seeds to compare are missing"
-        return f"{size}: {reason}." if apart == 0 else f"{size} was not tested: {reason}."
+        return f"{size}: {reason}." if equal else f"{size} was not tested: {reason}."
     test = comparison.told(first, second)
-    if apart == 0:
+    if equal:
         return f"{size}, a tie ({test})."
     return f"{size} is not significant, a tie ({test})." if verdict == "tie" else f"{size} is significant ({test})."
 

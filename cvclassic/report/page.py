@@ -143,7 +143,7 @@ def _pictures(run: Run, dataset: dict) -> tuple[list[Picture], list[str]]:
 
 def _table(caption: str, parts: list[tuple[str, list[str], list[list[str]]]]) -> Table:
     """One table of (run's name, headings, rows) parts; a column that a part lacks is empty there."""
-    several = len(parts) > 1
+    several = any(name for name, _, _ in parts)
     headings = list(dict.fromkeys(heading for _, headings, _ in parts for heading in headings))
     rows = []
     for name, own, texts in parts:
