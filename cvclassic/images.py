@@ -49,6 +49,8 @@ def check_images(X, *, name: str = "X") -> np.ndarray:
     wanted = "an image batch is (n, height, width) gray or (n, height, width, 3) RGB"
     if X.ndim == 2:
         raise InputError(f"{found}; {wanted}. For one gray image pass image[np.newaxis].")
+    if X.ndim == 3 and X.shape[2] == 3 and X.shape[1] > 3:  # gray ones of 3 columns that are higher, nobody has
+        raise InputError(f"{found}; {wanted}. For one RGB image pass image[np.newaxis].")
     if X.ndim == 4 and X.shape[3] == 1:
         raise InputError(f"{found}; {wanted}. Drop the last axis: X[..., 0].")
     if X.ndim == 4 and X.shape[3] == 4:
@@ -60,12 +62,36 @@ def check_images(X, *, name: str = "X") -> np.ndarray:
     if X.dtype == np.uint8:
         return X
     if not np.issubdtype(X.dtype, np.floating):
-        raise InputError(f"{found}; images are uint8, or floating point in [0, 1]. Convert with X.astype(np.uint8).")
+        raise InputError(f"{found}; images are uint8, or floating point in [0, 1]. {_conversion(X, name)}")
     low, high = float(X.min()), float(X.max())
     if not (low >= 0 and high <= 1):  # also false where there is a NaN
         advice = "Divide by 255." if 1 < high <= 255 and low >= 0 else "Scale the values, and remove NaN."
         raise InputError(f"{found} and values from {low:g} to {high:g}; floating point images lie in [0, 1]. {advice}")
     return X.astype(np.float32, copy=False)
+
+
+def _conversion(X: np.ndarray, name: str) -> str:
+    """How to convert images of another type without ruin."""
+    if X.dtype == bool:
+        return f"Convert with {name}.astype(np.uint8) * 255."
+    if X.dtype.kind not in "iu":
+        return "Convert them to numbers first."
+    low, high = int(X.min()), int(X.max())
+    if low < 0:
+        return (
+            f"Its values go from {low} to {high}; shift and scale them to [0, 1], all images by the same two numbers."
+        )
+    if X.dtype.itemsize == 1 or high <= 255:
+        bits = f" Where they have 16 bits, and are all this dark, with ({name} / 65535).astype(np.float32)."
+        return f"Convert with {name}.astype(np.uint8).{bits if X.dtype.itemsize == 2 else ''}"
+    bits = next((n for n in (10, 12, 14, 16) if high < 2**n), None)
+    if bits is None:
+        return f"Its values go from {low} to {high}; divide all images by the largest value that is possible in them."
+    return (
+        f"Its values go from {low} to {high}, which take {bits} bits; with so many convert with "
+        f"({name} / {2**bits - 1}).astype(np.float32), or divide by the largest value of your camera or file format. "
+        "Divide all images by the same number."
+    )
 
 
 def is_color(X: np.ndarray) -> bool:

@@ -1,5 +1,7 @@
 """The contract for image batches."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ def test_lists_are_read_as_arrays():
     ("X", "message"),
     [
         (RGB[0, :, :, 0], r"shape \(5, 7\).*image\[np.newaxis\]"),
+        (RGB[0], r"shape \(5, 7, 3\).*one RGB image pass image\[np.newaxis\]"),
         (RGB[..., :1], r"shape \(3, 5, 7, 1\).*X\[\.\.\., 0\]"),
         (np.concatenate([RGB, RGB[..., :1]], axis=3), r"X\[\.\.\., :3\]"),
         (RGB[..., :2], r"shape \(3, 5, 7, 2\)"),
@@ -46,6 +49,46 @@ def test_lists_are_read_as_arrays():
 def test_bad_batches_say_what_to_do(X, message):
     with pytest.raises(InputError, match=message):
         check_images(X)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
+def test_what_is_said_of_more_bits_keeps_their_values(bits, dtype):
+    X = (RGB.astype(np.int64) * (2**bits - 1) // 255).astype(dtype)
+    converted = follow(X, r"convert with (.*?\(np.float32\)).*same number")
+    np.testing.assert_allclose(check_images(converted), RGB / 255, atol=1 / 2**bits)
+
+
+def test_what_is_said_of_bools_and_of_integers_of_bytes_keeps_their_values():
+    black_and_white = RGB > 127
+    np.testing.assert_array_equal(
+        check_images(follow(black_and_white, "Convert with (.*?)\\.$")), black_and_white * 255
+    )
+    for dtype in (np.int16, np.int32, np.uint64):
+        X = RGB.astype(dtype)
+        np.testing.assert_array_equal(check_images(follow(X, r"Convert with (X.astype\(np.uint8\))")), RGB)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (RGB.astype(np.int16) - 128, "from -128 to 127; shift and scale"),
+        (RGB.astype(np.int64) * 10**6, "from 0 to 255000000; divide all images by the largest"),
+        (RGB.astype(np.uint16), r"16 bits, and are all this dark, with \(X / 65535\)"),
+        (RGB.astype(complex), "numbers first"),
+        (np.array([[["a"]]]), "numbers first"),
+    ],
+)
+def test_other_types_say_what_was_found(X, message):
+    with pytest.raises(InputError, match=message):
+        check_images(X)
+
+
+def follow(X, advice):
+    """Convert the images as the error says."""
+    with pytest.raises(InputError) as caught:
+        check_images(X)
+    return eval(re.search(advice, str(caught.value))[1], {"X": X, "np": np})
 
 
 def test_the_name_of_the_argument_is_in_the_message():

@@ -28,7 +28,9 @@ def test_a_memory_mapped_file(extractor, tmp_path):
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
     features = stream(extractor, images, tmp_path / "features.npy", batch_size=5)
     assert isinstance(features, np.memmap)
-    np.testing.assert_array_equal(features, extractor.transform(X))
+    # BLAS may round by the number of images in a call; nothing else does.
+    rounding = 1e-5 if isinstance(extractor, GaborBank) else 0
+    np.testing.assert_allclose(features, extractor.transform(X), rtol=rounding, atol=rounding)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["features.npy", "images.npy"]
 
 
