@@ -1,4 +1,4 @@
-"""Labelled images with their three splits: built-in sets, the standard sets, and folders of class folders.
+"""Labelled images with their three splits: built-in and standard sets, folders of class folders, and arrays.
 
 >>> from cvclassic.datasets import load
 >>> digits = load("digits")
@@ -6,7 +6,8 @@
 ((1797, 32, 32), 10)
 """
 
-from cvclassic.datasets.catalog import default_names, load, names
+from cvclassic.datasets.arrays import from_arrays
+from cvclassic.datasets.catalog import default_names, known_name, load, names
 from cvclassic.datasets.dataset import Dataset
 
-__all__ = ["Dataset", "default_names", "load", "names"]
+__all__ = ["Dataset", "default_names", "from_arrays", "known_name", "load", "names"]

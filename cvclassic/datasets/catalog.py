@@ -39,7 +39,8 @@ def load(
     Parameters
     ----------
     name : str
-        One of `names()`, or a path to a folder of class folders of images (or of `train/` and `test/` with such).
+        One of `names()`, in any case and with - or _, or a path to a folder of class folders of images (or of `train/`
+        and `test/` with such).
     data_dir : path, optional
         Where standard sets lie and downloads go. Default: `$CVCLASSIC_DATA`, else `data/` of the checkout or of the
         current folder. Keras's own cache is read too.
@@ -61,6 +62,7 @@ def load(
     DataError
         For a set that is missing, damaged or not what it claims to be.
     """
+    name = known_name(name) or name
     try:
         source = _load_source(name, find_data_dir(data_dir), offline, image_size)
     except OSError as error:  # a file or folder that this user may not read, for one
@@ -69,7 +71,7 @@ def load(
         source.labels, seed=seed, train_size=train_size, max_train_size=max_train_size, n_train=source.n_train
     )
     return Dataset(
-        name=name if name in _EMBEDDED or name in _STANDARD else Path(name).resolve().name,
+        name=name if known_name(name) else _folder_name(name),
         images=source.images,
         labels=source.labels,
         class_names=source.class_names,
@@ -110,6 +112,16 @@ def default_names(*, data_dir: str | Path | None = None, offline: bool = False) 
     )
 
 
+def known_name(text: str) -> str | None:
+    """The named set that `text` means, in any case and with or without - and _; None for anything else, such as a path.
+
+    A folder that is called like a set, but for that, is that folder.
+    """
+    by_spelling = {_spelled(name): name for name in (*_EMBEDDED, *_STANDARD)}
+    name = by_spelling.get(_spelled(text))
+    return None if name is None or (name != text and Path(text).is_dir()) else name
+
+
 def names() -> list[tuple[str, str]]:
     """The named sets, each with one line that says what it is."""
     return [(name, description) for name, (description, _) in (_EMBEDDED | _STANDARD).items()]
@@ -132,6 +144,15 @@ def _load_source(name: str, data_dir: Path, offline: bool, image_size: int) -> L
     close = difflib.get_close_matches(name.lower(), [known for known, _ in names()], n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise InputError(f"Data set {name!r} is unknown: {hint}There are {_listed()}, or a path to a folder of images.")
+
+
+def _spelled(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _folder_name(path: str) -> str:
+    """The folder's own name, with what is no text in it (bytes that are no UTF-8) replaced."""
+    return Path(path).expanduser().resolve().name.encode(errors="replace").decode()
 
 
 def _check_training_part(name: str, source: LabelledImages) -> None:

@@ -62,7 +62,7 @@ def load_folder(folder: Path, *, image_size: int = 32) -> LabelledImages:
     return LabelledImages(
         images=_drop_equal_channels(images),
         labels=labels.astype(np.int64),
-        class_names=tuple(class_names),
+        class_names=_shown_names(class_names),
         provenance=f"{shown(folder)}, {len(images):,} image files resized to {image_size} x {image_size}",
         traits=frozenset(),
         n_train=int((part_of == 0).sum()) if len(parts) == 2 else None,
@@ -100,6 +100,15 @@ def _class_names(parts: list[Path]) -> list[str]:
     if len(names[0]) < 2:
         raise DataError(f"{parts[0]} holds one class folder, {next(iter(names[0]))}; two or more are needed.")
     return sorted(names[0])
+
+
+def _shown_names(names: list[str]) -> tuple[str, ...]:
+    """Names of folders as text: bytes that are no UTF-8 are replaced, and names that became equal are numbered."""
+    shown = [name.encode(errors="replace").decode() for name in names]
+    return tuple(
+        name if shown.count(name) == 1 else f"{name} ({shown[:number].count(name) + 1})"
+        for number, name in enumerate(shown)
+    )
 
 
 def _image_files(folder: Path) -> list[str]:

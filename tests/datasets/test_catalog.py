@@ -15,7 +15,7 @@ def test_every_named_set_has_a_line_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "meant"), [("minst", "mnist"), ("CIFAR-10", "cifar10"), ("Fashion-MNIST", "fashion_mnist")]
+    ("wrong", "meant"), [("minst", "mnist"), ("CIFAR-11", "cifar10"), ("Fashon-MNIST", "fashion_mnist")]
 )
 def test_an_unknown_name_suggests_the_closest(wrong, meant):
     with pytest.raises(InputError, match=f"did you mean {meant}"):
