@@ -4,13 +4,17 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test install lint bench test-opencv5 test-backends
+.PHONY: compare test faults install lint bench test-opencv5 test-backends
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 20 minutes.
+faults: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 
 install: $(INSTALLED)
 

@@ -12,9 +12,9 @@ import time
 import numpy as np
 
 from cvclassic.datasets import load
-from cvclassic.experiment.pipelines import find_pipelines
-from cvclassic.experiment.plan import task_for
 from cvclassic.neural import TrainingStack
+from cvclassic.runs.pipelines import find_pipelines
+from cvclassic.runs.plan import task_for
 
 CHECKED = 10_000
 

@@ -29,7 +29,6 @@ from skimage.feature import hog, local_binary_pattern
 from skimage.filters import gabor
 from threadpoolctl import threadpool_limits
 
-from cvclassic.experiment.worker import peak_memory_bytes
 from cvclassic.features import (
     HOG,
     LBP,
@@ -41,6 +40,7 @@ from cvclassic.features import (
     SobelHistogram,
     stream,
 )
+from cvclassic.runs.measure import peak_memory_bytes
 
 SIZES = (28, 32, 64, 128, 256)
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)

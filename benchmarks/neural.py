@@ -10,8 +10,6 @@ medians over rounds in which all take turns; ratios are medians of the rounds' r
 """
 
 import argparse
-import contextlib
-import io
 import platform
 import time
 from functools import partial
@@ -22,7 +20,7 @@ from skimage.feature import hog
 
 from cvclassic.datasets import load
 from cvclassic.features import HOG
-from cvclassic.neural import HOGLayer, NeuralClassifier, TrainingStack, cnn, prepare_backend
+from cvclassic.neural import HOGLayer, NeuralClassifier, TrainingStack, cnn, preflight, prepare_backend
 
 keras = prepare_backend()
 
@@ -35,7 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer images and rounds")
     quick = parser.parse_args().quick
-    devices = ["cpu", *(["gpu"] if keras.distribution.list_devices("gpu") else [])]
+    on_gpu = any(name.lower().startswith(("gpu", "cuda")) for name in preflight.devices())
+    devices = ["cpu", "gpu"] if on_gpu else ["cpu"]
     print(
         f"{platform.processor() or platform.machine()}, Keras {keras.__version__} on {keras.backend.backend()}, "
         f"{', '.join(devices)}"
@@ -129,8 +128,7 @@ def bare_fit(stack: TrainingStack, X, y, X_val, y_val) -> None:
 
 def stack_fit(stack: TrainingStack, X, y, X_val, y_val) -> None:
     """What a pipeline does, its lines of progress withheld."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        NeuralClassifier(cnn, stack=stack).fit(X, y, X_val, y_val)
+    NeuralClassifier(cnn, stack=stack, verbose=False).fit(X, y, X_val, y_val)
 
 
 def times(works: dict[str, partial], rounds: int) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cvclassic.experiment.worker import peak_memory_bytes
+from cvclassic.runs.measure import peak_memory_bytes
 
 LINEAR = ["LinearSVM", "LinearSVM.fit_stream", "LinearSVC", "SGDClassifier"]
 KERNEL = ["KernelSVM", "KernelSVM nystroem", "SVC", "OpenCVSVM", "cv2.ml.SVM"]

@@ -1,7 +1,31 @@
 """Classical computer vision that is fast, and an honest comparison of it with neural networks.
 
-The rooms, each usable alone: `cvclassic.datasets`, `cvclassic.features`, `cvclassic.svm`, `cvclassic.neural`.
-They meet in a run of `cvclassic compare` (`cvclassic.experiment`), whose folder `cvclassic.report` reads.
+>>> import cvclassic
+>>> c = cvclassic.compare("digits", pipelines=["hog_svm", "hog_linear_svm"])  # doctest: +SKIP
+>>> print(c.answer)  # doctest: +SKIP
 """
 
-__version__ = "0.1.0"
+import importlib
+from importlib import metadata
+
+_HOMES = {
+    "Comparison": "cvclassic.comparison",
+    "RunSpec": "cvclassic.runs.spec",
+    "compare": "cvclassic.comparison",
+    "load_comparison": "cvclassic.comparison",
+    "resume": "cvclassic.comparison",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str):
+    """Load a public name when it is used: `import cvclassic` alone costs nothing."""
+    if name == "__version__":
+        return metadata.version("cvclassic")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,16 +1,117 @@
-"""Training images changed in ways that keep their label."""
+"""Classifiers around a classifier: they change its training images in ways that keep the label, and so its answers.
+
+What wraps a classifier says so by the property `wrapped`, one of a user's own too; `layers`, `innermost` and
+`predict_with_scores` then see through it, as they see through scikit-learn's Pipelines.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
 
-class MirrorAugmentation(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+def layers(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
+    """`estimator`, what it holds, and so on to the classifier at the very inside.
+
+    A Pipeline holds its last step, and what has the property `wrapped` holds that.
+    """
+    yield estimator
+    if isinstance(estimator, Pipeline):
+        yield from layers(estimator[-1])
+    elif hasattr(estimator, "wrapped"):
+        yield from layers(estimator.wrapped)
+
+
+def innermost(estimator: BaseEstimator) -> BaseEstimator:
+    """The classifier at the very inside of Pipelines and wrappers; `estimator` itself where it is neither."""
+    *_, last = layers(estimator)
+    return last
+
+
+class Prediction(NamedTuple):
+    """What a classifier says of n images.
+
+    `labels` have shape (n,). `scores`, of `decision_function`, else of `predict_proba`, have shape (n, n_classes) or,
+    for two classes, also (n,); None where there is neither. `seconds` is what the labels took, features included and
+    scores that they don't need left out.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray | None
+    seconds: float
+
+
+def predict_with_scores(estimator: BaseEstimator, X: np.ndarray) -> Prediction:
+    """What `estimator.predict(X)` gives, and its scores, with all features computed once for both."""
+    started = time.perf_counter()
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps[:-1]:
+            X = X if step in (None, "passthrough") else step.transform(X)
+        features = time.perf_counter() - started
+        found = predict_with_scores(estimator[-1], X)
+        return found._replace(seconds=features + found.seconds)
+    if isinstance(estimator, Wrapper):
+        return estimator.predict_with_scores(X)
+    labels = np.asarray(estimator.predict(X))
+    seconds, score = time.perf_counter() - started, _score_method(estimator)
+    return Prediction(labels, None if score is None else np.asarray(score(X)), seconds)
+
+
+def _score_method(estimator: BaseEstimator) -> Callable[[np.ndarray], np.ndarray] | None:
+    return getattr(estimator, "decision_function", None) or getattr(estimator, "predict_proba", None)
+
+
+class Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """What classifiers share that hold another one: `estimator` as it was given, `estimator_` once it is fitted.
+
+    It answers as `estimator_` does. A child that changes `predict` or `decision_function` changes `predict_with_scores`
+    with them.
+    """
+
+    @property
+    def wrapped(self) -> BaseEstimator:
+        """The classifier that it holds: the fitted one, where there is one."""
+        return getattr(self, "estimator_", self.estimator)
+
+    def predict(self, X) -> np.ndarray:
+        """The class that `estimator` gives each image, (n,)."""
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(lambda self: _score_method(self.wrapped) is not None)
+    def decision_function(self, X) -> np.ndarray:
+        """Scores of `estimator`: (n, n_classes), or (n,) for two classes; probabilities where it has no others."""
+        check_is_fitted(self)
+        return _score_method(self.estimator_)(X)
+
+    def predict_with_scores(self, X) -> Prediction:
+        """What `predict` and `decision_function` give, the latter None where `estimator` has no scores."""
+        check_is_fitted(self)
+        return predict_with_scores(self.estimator_, X)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """What `estimator` asks for reaches it through `fit`, also where a Pipeline holds this."""
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=to_fit)
+
+    def _fit_estimator(self, X, y, fit_params):
+        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+
+class MirrorAugmentation(Wrapper):
     """A classifier of images that counts mirror images as the same: for data sets with the trait `"mirror"`.
 
     Virtual examples as in Schölkopf, Burges and Vapnik, "Incorporating invariances in support vector learning
@@ -35,35 +136,52 @@ class MirrorAugmentation(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.training = training
         self.prediction = prediction
 
-    def fit(self, X, y) -> "MirrorAugmentation":
+    def fit(self, X, y, **fit_params) -> "MirrorAugmentation":
         """Learn from images `X`, (n, height, width) or (n, height, width, 3), and labels `y` (n,).
+
+        `fit_params`, such as validation data, go to `estimator.fit` as they are: nothing with a value per training
+        image, of which there are more than `y` has.
 
         Raises
         ------
         InputError
-            For an unusable batch, and what `estimator` raises.
+            For an unusable batch, an estimator without scores to average, and what `estimator` raises.
         """
         X, y = check_images(X), np.asarray(y)
         if self.training:
             X, y = np.concatenate([X, mirrored(X)]), np.concatenate([y, y])
-        self.estimator_ = clone(self.estimator).fit(X, y)
-        self.classes_ = self.estimator_.classes_
+        self._fit_estimator(X, y, fit_params)
+        if self.prediction and _score_method(self.estimator_) is None:
+            raise InputError(
+                f"{type(innermost(self)).__name__} has neither decision_function nor predict_proba; MirrorAugmentation "
+                "predicts from the mean of such scores. Set prediction=False."
+            )
         return self
 
+    @available_if(lambda self: _score_method(self.wrapped) is not None)
     def decision_function(self, X) -> np.ndarray:
         """Scores (n, n_classes), or (n,) for two classes: those of `estimator`, averaged over both views."""
+        if not self.prediction:
+            return super().decision_function(X)
         check_is_fitted(self)
-        X = check_images(X)
-        score = getattr(self.estimator_, "decision_function", None) or self.estimator_.predict_proba
-        return (score(X) + score(mirrored(X))) / 2 if self.prediction else score(X)
+        X, score = check_images(X), _score_method(self.estimator_)
+        return (score(X) + score(mirrored(X))) / 2
 
     def predict(self, X) -> np.ndarray:
         """The class with the highest score for each image, (n,)."""
+        return self.predict_with_scores(X).labels if self.prediction else super().predict(X)
+
+    def predict_with_scores(self, X) -> Prediction:
+        """What `predict` and `decision_function` give."""
+        if not self.prediction:
+            return super().predict_with_scores(X)
+        started = time.perf_counter()
         scores = self.decision_function(X)
-        return self.classes_[np.argmax(scores, axis=1) if scores.ndim == 2 else (scores > 0).astype(int)]
+        labels = self.classes_[np.argmax(scores, axis=1) if scores.ndim == 2 else (scores > 0).astype(int)]
+        return Prediction(labels, scores, time.perf_counter() - started)
 
 
-class AffineAugmentation(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class AffineAugmentation(Wrapper):
     """A classifier of images that is fitted on distorted copies too: for handwriting and the like.
 
     Rotation, shear, scale of each axis and shift are drawn evenly between their limits for each copy of each image
@@ -97,8 +215,11 @@ class AffineAugmentation(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.shift = shift
         self.random_state = random_state
 
-    def fit(self, X, y) -> "AffineAugmentation":
+    def fit(self, X, y, **fit_params) -> "AffineAugmentation":
         """Learn from images `X`, (n, height, width) or (n, height, width, 3), and labels `y` (n,).
+
+        `fit_params`, such as validation data, go to `estimator.fit` as they are: nothing with a value per training
+        image, of which there are more than `y` has.
 
         Raises
         ------
@@ -113,19 +234,7 @@ class AffineAugmentation(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 raise InputError(f"{name}={getattr(self, name)!r}; it must be a number of at least 0.")
         random = check_random_state(self.random_state)
         copies = [self._distorted(X, random) for _ in range(self.copies)]
-        self.estimator_ = clone(self.estimator).fit(np.concatenate([X, *copies]), np.tile(y, 1 + self.copies))
-        self.classes_ = self.estimator_.classes_
-        return self
-
-    def decision_function(self, X) -> np.ndarray:
-        """Scores of `estimator`: (n, n_classes), or (n,) for two classes."""
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    def predict(self, X) -> np.ndarray:
-        """The class that `estimator` gives each image, (n,)."""
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
+        return self._fit_estimator(np.concatenate([X, *copies]), np.tile(y, 1 + self.copies), fit_params)
 
     def _distorted(self, images, random):
         height, width = images.shape[1:3]

@@ -1,44 +1,60 @@
-"""The command: options to objects (data sets, training stack, run, report). Heavy imports wait for their use."""
+"""The command: flags to a `RunSpec`, sub-commands to one call each. Heavy imports wait for their use."""
 
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvclassic.errors import CVClassicError, DataError, InputError
+from cvclassic.errors import CVClassicError, InputError
+
+if TYPE_CHECKING:
+    from cvclassic.comparison import Faces
+    from cvclassic.runs.question import Question
 
 EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
-EMBEDDED = ("digits", "shapes")
 
 
 class Preset(StrEnum):
+    """The presets of `RunSpec`, as typer wants choices; it imports too much to be asked for them here."""
+
     quick = "quick"
     standard = "standard"
     full = "full"
 
 
-# Training images at most (None: all), and epochs of the neural pipelines.
-PRESETS = {Preset.quick: (5000, 4), Preset.standard: (None, 6), Preset.full: (None, 30)}
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cvclassic {metadata.version('cvclassic')}")
+        raise typer.Exit(EXIT_OK)
 
 
 def compare(
     context: typer.Context,
+    data: Annotated[list[str] | None, typer.Argument(metavar="[DATASET...]", help="The same as --dataset.")] = None,
     dataset: Annotated[
         list[str] | None,
         typer.Option(help="A built-in data set, or a folder of class folders of images. Repeat for several."),
     ] = None,
     pipeline: Annotated[
-        list[str] | None, typer.Option(help="A pipeline's name, or a .py file of yours. Repeat for several.")
+        list[str] | None,
+        typer.Option(help="A pipeline's name, or a .py file of yours. Repeat, or part by commas, for several."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List pipelines, experiments and data sets, and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
     preset: Annotated[
         Preset | None,
         typer.Option(
+            case_sensitive=False,
             help="quick: at most 5,000 training images, few epochs; standard: all training images; full: many epochs. "
-            "Default: quick for digits and shapes, else standard."
+            "Default: quick for digits and shapes, else standard.",
         ),
     ] = None,
     train_size: Annotated[
@@ -47,8 +63,20 @@ def compare(
     train_sizes: Annotated[
         str | None, typer.Option(metavar="N1,N2,all", help="Train at each of these sizes, nested in one another.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of everything random in the pipelines.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each pipeline. Default: all cores.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the split and of everything random in the pipelines. Default: 0.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of each pipeline. Default: all cores.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="A pipeline that takes longer is ended, and fails. Default: 4 hours."),
+    ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GIB", help="A pipeline that takes more memory is ended, and fails. Default: most of the machine's."
+        ),
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="Optimizer of all neural pipelines.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of all neural pipelines.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Mini-batch size of all neural pipelines.")] = None,
@@ -75,7 +103,7 @@ def compare(
         ),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(min=1, help="Run with so many seeds, on the same splits: --seed and those after it.")
+        int | None, typer.Option(help="Run with so many seeds, on the same splits: --seed and those after it.")
     ] = None,
     experiment: Annotated[
         list[str] | None, typer.Option(help="A ready-made sweep (see --list), or all. Repeat for several.")
@@ -87,9 +115,11 @@ def compare(
     corruptions: Annotated[
         bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
     ] = False,
-    image_size: Annotated[int, typer.Option(min=8, help="Images from a folder are resized to this side.")] = 32,
+    image_size: Annotated[
+        int | None, typer.Option(help="Images from a folder are resized to this side. Default: 32.")
+    ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
+        str | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: reports/<UTC time>.")] = None,
@@ -98,43 +128,11 @@ def compare(
     ] = None,
 ) -> None:
     """Train classical and neural pipelines on the same splits and print the accuracy report."""
-    try:
-        if list_:
-            _print_lists()
-            raise typer.Exit(EXIT_OK)
-        if resume is not None:
-            _refuse_other_options(context, "resume")
-            code = _resume(resume)
-        else:
-            stack = _given(
-                optimizer=optimizer,
-                learning_rate=learning_rate,
-                batch_size=batch_size,
-                epochs=epochs,
-                time_budget=time_budget,
-            )
-            data = {
-                "dataset": dataset,
-                "preset": preset,
-                "train_size": train_size,
-                "train_sizes": _train_sizes(train_sizes, train_size),
-                "seed": seed,
-                "tune": tune,
-                "corruptions": corruptions,
-                "image_size": image_size,
-                "data_dir": None if data_dir is None else str(data_dir),
-                "offline": offline,
-            }
-            wanted = {"pipeline": pipeline, "stack": stack, "set": set_, "sweep": sweep, "repeats": repeats}
-            folder = out or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-            if experiment:
-                code = _start_experiments(experiment, data | wanted, threads, folder)
-            else:
-                code = _run_and_report(*_prepare(data | _understood(wanted), threads, folder))
-    except CVClassicError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(EXIT_WRONG_INPUT) from None
-    raise typer.Exit(code)
+    flags = {name: value for name, value in context.params.items() if _is_given(context, name)}
+    data = flags.pop("data", [])
+    if data:
+        flags["dataset"] = [*data, *flags.get("dataset", [])]
+    _exit_with(lambda: _compare(flags))
 
 
 def report(
@@ -142,11 +140,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The page on which several runs are laid side by side.")] = None,
 ) -> None:
     """Make a run's report again from its folder, or lay several runs side by side on one page."""
-    try:
-        _report(folders, out)
-    except CVClassicError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(EXIT_WRONG_INPUT) from None
+    _exit_with(lambda: _report([folder.expanduser() for folder in folders], out and out.expanduser()))
 
 
 compare_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -158,261 +152,182 @@ app.command()(report)
 
 
 @app.callback()
-def cvclassic() -> None:
+def cvclassic(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
+) -> None:
     """Classical computer vision that is fast, and an honest comparison of it with neural networks."""
 
 
-def _understood(wanted: dict[str, Any]) -> dict[str, Any]:
-    """What the command line wants of training, as options: fields of the stack by --set go to those by other flags."""
-    from cvclassic.experiment.settings import parse_setting, parse_sweep, split_settings
-    from cvclassic.neural import TrainingStack
+def _exit_with(call: Callable[[], int]) -> None:
+    """Run a sub-command and exit with its code; whatever goes wrong is one line for the user."""
+    try:
+        code = call()
+    except CVClassicError as error:
+        code = _say(f"Error: {error}", EXIT_WRONG_INPUT)
+    except KeyboardInterrupt:
+        code = _say("\nInterrupted.", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the output went to `head` or the like, which has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_WRONG_INPUT
+    except Exception as error:
+        where = error.__traceback__
+        while where.tb_next:
+            where = where.tb_next
+        place = f"{Path(where.tb_frame.f_code.co_filename).name}, line {where.tb_lineno}"
+        code = _say(
+            f"Error: {type(error).__name__}: {' '.join(str(error).split())} ({place}). This is a fault of cvclassic; "
+            "please report it with this line and your command.",
+            EXIT_WRONG_INPUT,
+        )
+    raise typer.Exit(code)
 
-    settings = [parse_setting(text) for text in wanted["set"] or ()]
-    sweep = [parse_sweep(text) for text in wanted["sweep"] or ()]
-    names = [*wanted["stack"], *(name for name, _ in [*settings, *sweep])]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{name!r} is given more than once; give it one value, or one --sweep with several.")
-    of_stack, settings = split_settings(dict(settings), TrainingStack())
-    # The first of each sweep stands in for the rest, for a field may be right for the swept optimizers only.
-    swept, _ = split_settings({name: values[0] for name, values in sweep}, TrainingStack())
-    stack = wanted["stack"] | of_stack | swept
-    TrainingStack(**stack)  # a wrong option shows itself before data sets are read
-    return wanted | {"stack": stack, "set": settings, "sweep": dict(sweep), "repeats": wanted["repeats"] or 1}
+
+def _say(line: str, code: int) -> int:
+    """Print a line on standard error, if that is still there, and return `code`."""
+    try:
+        typer.echo(line.encode(errors="replace").decode(), err=True)
+    except OSError:  # the terminal is gone
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  the interpreter flushes it at its end
+    return code
 
 
-def _start_experiments(names: list[str], wanted: dict[str, Any], threads: int | None, folder: Path) -> int:
+def _compare(flags: dict[str, object]) -> int:
+    """The sub-command `compare`, with the flags that were given."""
+    if flags.pop("list_", False):
+        _print_lists()
+        return EXIT_OK
+    if "resume" in flags:
+        if len(flags) > 1:
+            others = ", ".join("--" + name.strip("_").replace("_", "-") for name in flags if name != "resume")
+            raise InputError(f"--resume takes its options from the run's folder; remove {others}.")
+        return _resume(flags["resume"].expanduser())
+    from cvclassic.runs.question import Question
+    from cvclassic.runs.spec import RunSpec
+
+    folder = flags.pop("out", None) or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    experiments, fields = flags.pop("experiment", None), _fields(flags)
+    if experiments:
+        return _start_experiments(experiments, fields, folder.expanduser())
+    return _run(Question(RunSpec(**fields)), folder.expanduser())
+
+
+def _fields(flags: dict[str, object]) -> dict[str, object]:
+    """The fields of `RunSpec` that flags stand for."""
+    from cvclassic.runs.settings import parse_setting, parse_sweep
+
+    lists = {"dataset": "datasets", "pipeline": "pipelines", "set_": "settings", "sweep": "sweep"}
+    fields = {name: value for name, value in flags.items() if name not in lists}
+    for name, field in lists.items():
+        if name in flags:
+            fields[field] = flags[name]
+    if "pipelines" in fields:
+        fields["pipelines"] = [name.strip() for text in fields["pipelines"] for name in text.split(",") if name.strip()]
+    if "settings" in fields:
+        fields["settings"] = [parse_setting(text) for text in fields["settings"]]
+    if "sweep" in fields:
+        fields["sweep"] = [parse_sweep(text) for text in fields["sweep"]]
+    return fields
+
+
+def _start_experiments(names: list[str], fields: dict[str, object], folder: Path) -> int:
     """One run for each experiment, in a folder of its own below `folder` where there are several."""
-    from cvclassic.experiment.playground import find_experiments
+    from cvclassic.comparison import prepare
+    from cvclassic.runs.playground import specs_of
+    from cvclassic.runs.question import Question
 
-    for name in ("pipeline", "sweep"):
-        if wanted[name]:
-            raise InputError(f"--experiment chooses the pipelines and what to sweep; remove --{name}.")
-    experiments = find_experiments(names)
-    options = {name: _options_of(name, experiment, wanted) for name, experiment in experiments.items()}
-    if len(options) == 1:
-        return _run_and_report(*_prepare(*options.values(), threads, folder))
-    for name in options:
+    specs = specs_of(names, fields)
+    if len(specs) == 1:
+        return _run(Question(*specs.values()), folder)
+    for name in specs:
         if (folder / name).exists():
             raise InputError(
                 f"The folder {folder / name} is there already. Choose another --out, or --resume {folder}."
             )
-    for name in options:
-        _prepare(options[name], threads, folder / name)  # all of them first, so that --resume knows them all
+    for name, spec in specs.items():
+        prepare(Question(spec), folder / name)  # all of them first, so that --resume knows them all
     return _resume(folder)
-
-
-def _options_of(name: str, experiment: Any, wanted: dict[str, Any]) -> dict[str, Any]:
-    """The experiment's options, with what the command line says in place of its own."""
-    given = _understood(wanted)
-    for swept in experiment.sweep:
-        if swept in given["stack"] or swept in given["set"]:
-            raise InputError(f"The experiment {name} sweeps {swept!r}; give it no other value.")
-    return given | {
-        "experiment": f"{name}: {experiment.title}",
-        "dataset": given["dataset"] or list(experiment.datasets),
-        "pipeline": list(experiment.pipelines),
-        "stack": experiment.stack | given["stack"],
-        "set": experiment.settings | given["set"],
-        "sweep": experiment.sweep,
-        "repeats": wanted["repeats"] or experiment.repeats,
-    }
-
-
-def _prepare(options: dict[str, Any], threads: int | None, folder: Path) -> tuple[Path, list, list, Any]:
-    """Load the data and write the run's folder; what `_run_and_report` takes."""
-    from cvclassic.datasets.storage import find_data_dir
-    from cvclassic.experiment.pipelines import builtin_pipelines, find_pipelines
-    from cvclassic.experiment.runner import available_threads, prepare_run
-
-    names = options["pipeline"]
-    chosen = find_pipelines(names) if names else [p for p in builtin_pipelines().values() if p.default]
-    # Everything that a later --resume needs to load the same things again; the jobs themselves stand in run.json.
-    settings = {name: options[name] for name in ("set", "sweep", "repeats")}
-    options = {name: value for name, value in options.items() if name not in settings} | {
-        "data_dir": str(find_data_dir(options["data_dir"]).resolve()),
-        "pipeline": [p.name if p.builtin else str(p.path) for p in chosen],
-    }
-    options, loaded, notes = _load_named_or_default(options)
-    for note in notes:
-        typer.echo(note, err=True)
-    stack = _training_stack(options)
-    prepare_run(
-        folder,
-        loaded,
-        chosen,
-        stack=stack,
-        seed=options["seed"],
-        threads=threads or available_threads(),
-        options=options,
-        settings=settings["set"],
-        sweep=settings["sweep"],
-        repeats=settings["repeats"],
-        notes=notes,
-    )
-    return folder, loaded, chosen, stack
 
 
 def _resume(folder: Path) -> int:
     """Go on with the run in `folder`, or with each of those in the folders below it."""
-    from cvclassic.experiment.pipelines import find_pipelines
-    from cvclassic.experiment.result import read_config, read_run
-    from cvclassic.report import what_was_seen
+    from cvclassic.comparison import load_comparison
+    from cvclassic.study.sentences import what_was_seen
 
     below = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
     folders = [folder] if (folder / "run.json").is_file() or not below else [path.parent for path in below]
-    codes, seen = [], []
+    codes = []
     for each in folders:
-        options = read_config(each)["options"]
-        chosen = find_pipelines(options["pipeline"])
-        loaded, _ = _load_datasets(options)
-        codes.append(_run_and_report(each, loaded, chosen, _training_stack(options), resume=folder))
+        codes.append(_run(None, each, resume=folder))
         if codes[-1] == EXIT_INTERRUPTED:
-            break
-        seen += [f"\n{each.name}", *what_was_seen(read_run(each))]
+            return EXIT_INTERRUPTED
     if len(folders) > 1:
-        typer.echo("\n".join(seen))
+        for each in folders:
+            typer.echo("\n".join([f"\n{each.name}", *what_was_seen(load_comparison(each).study)]))
     return max(codes)
 
 
-def _run_and_report(folder: Path, loaded: list, chosen: list, stack: Any, resume: Path | None = None) -> int:
+def _run(question: "Question | None", folder: Path, resume: Path | None = None) -> int:
+    """Tell the story, or go on with that of `folder`, and print the report."""
     from rich.console import Console
 
-    from cvclassic.experiment.result import read_run
-    from cvclassic.experiment.runner import pending_jobs, run_jobs
-    from cvclassic.report import print_report, show_progress, write_report
+    from cvclassic.comparison import shown, tell
+    from cvclassic.report import print_report
 
     try:
-        with show_progress(pending_jobs(folder), Console(stderr=True)) as progress:
-            run_jobs(folder, loaded, chosen, stack=stack, progress=progress)
+        study, faces = tell(question, folder, watch=shown)
     except KeyboardInterrupt:
-        typer.echo(f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}", err=True)
-        return EXIT_INTERRUPTED
-    run = read_run(folder)
-    written = write_report(run)
+        line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
+        return _say(line if (folder / "run.json").is_file() else "\nInterrupted.", EXIT_INTERRUPTED)
     console = Console()
-    print_report(run, console if console.is_terminal else Console(width=160))
-    typer.echo(f"\nWritten to {folder}: {', '.join(written)}")
-    return EXIT_OK if all(result.ok for result in run.results) else EXIT_ROW_FAILED
+    print_report(study, console if console.is_terminal else Console(width=160))
+    typer.echo()
+    _say_what_is_written(folder, faces)
+    whole = all(each.n_pending == 0 and not each.failures for each in study.datasets)
+    return EXIT_OK if whole else EXIT_ROW_FAILED
 
 
-def _report(folders: list[Path], out: Path | None) -> None:
+def _say_what_is_written(folder: Path, faces: "Faces") -> None:
+    names = sorted(faces.written, key=lambda name: not name.startswith("report"))  # what people open first
+    typer.echo(f"Written to {folder}: {', '.join(names)}")
+    for line in faces.lost:
+        _say(line, EXIT_OK)
+
+
+def _report(folders: list[Path], out: Path | None) -> int:
     """All files of one run's report, or one page on several runs."""
-    from cvclassic.experiment.result import read_run
-    from cvclassic.report import write_report, write_side_by_side
+    from cvclassic.comparison import load_comparison, write_file
+    from cvclassic.report import page_of_runs
 
     if len(folders) == 1 and out is not None:
         raise InputError("--out is for several runs; the report of one is written into its folder.")
     if len(folders) > 1 and out is None:
         raise InputError("Several runs are laid side by side on one page; name its file with --out FILE.")
-    runs = [read_run(folder) for folder in folders]
+    comparisons = [load_comparison(folder) for folder in folders]
     if out is None:
-        [run] = runs
-        typer.echo(f"Written to {run.folder}: {', '.join(write_report(run))}")
+        [comparison] = comparisons
+        _say_what_is_written(comparison.folder, comparison.write_report())
     else:
-        write_side_by_side(runs, out)
+        page = page_of_runs([comparison.study for comparison in comparisons])
+        write_file(page.encode(errors="replace"), out)
         typer.echo(f"Written to {out}")
+    return EXIT_OK
 
 
-def _load_named_or_default(options: dict[str, Any]) -> tuple[dict[str, Any], list, list[str]]:
-    """The options with data sets and preset settled, the sets, and lines that say so where others stand in.
-
-    What the command line names can be had, or the run does not start. Without names the standard sets run, or where
-    they can't be had the embedded ones.
-    """
-    from cvclassic import datasets
-
-    if options["dataset"]:
-        settled = _settled(options, options["dataset"])
-        return settled, *_load_datasets(settled)
-    names, note = datasets.default_names(data_dir=options["data_dir"], offline=options["offline"])
-    try:
-        settled = _settled(options, names)
-        loaded, notes = _load_datasets(settled)
-    except DataError as error:
-        if set(names) <= set(EMBEDDED):
-            raise
-        note = f"{error} Running {' and '.join(EMBEDDED)} instead."
-        settled = _settled(options, EMBEDDED)
-        loaded, notes = _load_datasets(settled)
-    return settled, loaded, [note, *notes] if note else notes
-
-
-def _settled(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    default = Preset.quick if set(names) <= set(EMBEDDED) else Preset.standard
-    return options | {"dataset": [_absolute(name) for name in names], "preset": options["preset"] or default}
-
-
-def _load_datasets(options: dict[str, Any]) -> tuple[list, list[str]]:
-    """The data sets, and a line for each training size that one of several can't give."""
-    from cvclassic import datasets
-    from cvclassic.experiment.sizes import at_train_sizes
-
-    at_most, _ = PRESETS[options["preset"]]
-    loaded = [
-        datasets.load(
-            name,
-            data_dir=options["data_dir"],
-            offline=options["offline"],
-            image_size=options["image_size"],
-            seed=options["seed"],
-            train_size=options["train_size"],
-            max_train_size=at_most if options["train_size"] is None else None,
-        )
-        for name in options["dataset"]
-    ]
-    if options["train_sizes"] is None:
-        return loaded, []
-    return at_train_sizes(loaded, options["train_sizes"], seed=options["seed"])
-
-
-def _training_stack(options: dict[str, Any]) -> Any:
-    """The one training stack of the run, from the preset and the command line."""
-    from cvclassic.neural import TrainingStack
-
-    _, epochs = PRESETS[options["preset"]]
-    return TrainingStack(**({"epochs": epochs} | options["stack"]))
-
-
-def _train_sizes(text: str | None, train_size: int | None) -> list[int | str] | None:
-    if text is None:
-        return None
-    from cvclassic.experiment.sizes import parse_train_sizes
-
-    if train_size is not None:
-        raise InputError("--train-sizes names the sizes itself; remove --train-size.")
-    return parse_train_sizes(text)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _absolute(name: str) -> str:
-    """A folder is stored by its full path, so that the run can be resumed from elsewhere; names stay."""
-    from cvclassic import datasets
-
-    return name if name in dict(datasets.names()) else str(Path(name).resolve())
-
-
-def _refuse_other_options(context: typer.Context, allowed: str) -> None:
-    given = [
-        name for name in context.params if name != allowed and context.get_parameter_source(name).name == "COMMANDLINE"
-    ]
-    if given:
-        others = ", ".join("--" + name.strip("_").replace("_", "-") for name in given)
-        raise InputError(f"--{allowed} takes its options from the run's folder; remove {others}.")
+def _is_given(context: typer.Context, name: str) -> bool:
+    return context.get_parameter_source(name).name == "COMMANDLINE" and name != "version"
 
 
 def _print_lists() -> None:
     from cvclassic import datasets
-    from cvclassic.experiment.pipelines import builtin_pipelines
-    from cvclassic.experiment.playground import EXPERIMENTS
+    from cvclassic.runs.pipelines import builtin_pipelines
+    from cvclassic.runs.playground import EXPERIMENTS
 
     typer.echo("Pipelines (those with * run only when named):")
-    for file in builtin_pipelines().values():
-        published = f"; published: {file.published}" if file.published else ""
-        typer.echo(f"  {file.name + ('' if file.default else ' *'):24} {file.family:10} {file.title}{published}")
+    for each in builtin_pipelines().values():
+        published = f"; published: {each.published}" if each.published else ""
+        typer.echo(f"  {each.name + ('' if each.default else ' *'):24} {each.family:10} {each.title}{published}")
     typer.echo("\nExperiments (--experiment NAME, or all):")
     for name, experiment in EXPERIMENTS.items():
         varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())

@@ -10,10 +10,11 @@ copies of each training image.
 
 from sklearn.decomposition import PCA
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation
-from cvclassic.features import HOG, LBP, ColorGrid, Deskew, PatchDictionary
+from cvclassic.features import LBP, ColorGrid, Deskew, PatchDictionary
+from cvclassic.features.hog_color import hog_pair
 from cvclassic.svm import KernelSVM
 
 family = "classical"
@@ -25,8 +26,7 @@ WEIGHTS = {"patches": 0.026, "color": 0.064, "lbp": 0.042}
 
 
 def build(task):
-    side = min(task.image_shape[:2])
-    blocks = [(f"hog_{cell}", _hog(cell)) for cell in (max(side // 5, 3), max(side // 4, 4))]
+    blocks = hog_pair(task.image_shape)
     handwriting = "handwriting" in task.traits
     if not handwriting:
         blocks += [
@@ -34,18 +34,15 @@ def build(task):
             ("color", make_pipeline(ColorGrid(grid=4), StandardScaler())),
             ("lbp", make_pipeline(LBP(), StandardScaler())),
         ]
+    n_components = min(8 * min(task.image_shape[:2]), task.n_train)
     steps = [
         FeatureUnion(blocks, transformer_weights=None if handwriting else WEIGHTS),
-        PCA(min(8 * side, task.n_train), svd_solver="randomized", iterated_power=2, random_state=task.seed),
+        PCA(n_components, svd_solver="randomized", iterated_power=2, random_state=task.seed),
         KernelSVM(kernel="rbf", C=10, gamma="scale"),
     ]
     if handwriting:
         return AffineAugmentation(make_pipeline(Deskew(), *steps), copies=2, random_state=task.seed)
     return MirrorAugmentation(make_pipeline(*steps)) if "mirror" in task.traits else make_pipeline(*steps)
-
-
-def _hog(cell_size):
-    return make_pipeline(HOG(cell_size=cell_size, signed=True, orientations=18), Normalizer())
 
 
 def _patches(seed):

@@ -4,8 +4,11 @@
 (copy with JPEG-coded pixels), fitted in 163 s; 2026-11-22.
 """
 
+from sklearn.pipeline import make_pipeline
+
 from cvclassic.augmentation import MirrorAugmentation
-from cvclassic.experiment.pipelines import find_pipelines
+from cvclassic.features.hog_color import hog_color
+from cvclassic.svm import KernelSVM
 
 family = "classical"
 default = False
@@ -16,5 +19,5 @@ def fits(task):
 
 
 def build(task):
-    [plain] = find_pipelines(["hog_color_svm"])
-    return MirrorAugmentation(plain.build(task))
+    features = hog_color(task.image_shape, n_train=task.n_train, random_state=task.seed)
+    return MirrorAugmentation(make_pipeline(*features, KernelSVM(kernel="rbf", C=10, gamma="scale")))

@@ -1,17 +1,29 @@
-"""Mirror images count as the same."""
+"""Wrappers change the training images as they say, and are seen through: by fit, predict and scores."""
+
+from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, mirrored
+from cvclassic.augmentation import (
+    AffineAugmentation,
+    MirrorAugmentation,
+    innermost,
+    layers,
+    mirrored,
+    predict_with_scores,
+)
 from cvclassic.datasets import load
 from cvclassic.errors import InputError
 from cvclassic.features import HOG
-from cvclassic.svm import LinearSVM
+from cvclassic.neural import NeuralClassifier, TrainingStack, mlp
+from cvclassic.svm import KernelSVM, LinearSVM
 
 
 def flat(X):
@@ -125,3 +137,182 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
 def fitted_on(model, X, y=None):
     return model.fit(X, np.zeros(len(X)) if y is None else y).estimator_.seen_
+
+
+class Counting(FunctionTransformer):
+    """Flattens images, and counts them."""
+
+    def __init__(self):
+        super().__init__(self.count)
+        self.images = 0
+
+    def count(self, X):
+        self.images += len(X)
+        return flat(X)
+
+
+class Named(ClassifierMixin, BaseEstimator):
+    """A wrapper of a user's own: the property, and nothing else of ours. It never says the first class."""
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    @property
+    def wrapped(self):
+        return getattr(self, "fitted_", self.classifier)
+
+    def fit(self, X, y):
+        self.fitted_ = clone(self.classifier).fit(X, y)
+        self.classes_ = self.fitted_.classes_
+        return self
+
+    def decision_function(self, X):
+        scores = self.fitted_.decision_function(X).copy()
+        scores[:, 0] = scores.min() - 1
+        return scores
+
+    def predict(self, X):
+        return self.classes_[self.decision_function(X).argmax(axis=1)]
+
+
+class NoScores(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return self.classes_[X.reshape(len(X), -1).argmax(axis=1) % len(self.classes_)]
+
+
+class Network(ClassifierMixin, BaseEstimator):
+    """Takes what a network takes, and keeps it."""
+
+    __metadata_request__fit = {"X_val": True, "y_val": True, "meter": True}
+
+    def fit(self, X, y, X_val=None, y_val=None, meter=None):
+        self.classes_, self.n_fitted_, self.given_ = np.unique(y), len(X), (X_val, y_val, meter)
+        return self
+
+    def decision_function(self, X):
+        return np.zeros((len(X), len(self.classes_)))
+
+
+def test_layers_lead_through_pipelines_and_wrappers_to_the_classifier_inside(arrows):
+    svm = LinearSVM()
+    scaled = make_pipeline(StandardScaler(), svm)
+    mirror = MirrorAugmentation(scaled)
+    named = Named(mirror)
+    outer = make_pipeline(FunctionTransformer(), named)
+    assert list(layers(outer)) == [outer, named, mirror, scaled, svm]
+    assert innermost(outer) is svm
+    assert innermost(svm) is svm
+    assert innermost(make_pipeline(StandardScaler(), StandardScaler(), GaussianNB())).__class__ is GaussianNB
+
+    fitted = MirrorAugmentation(make_pipeline(FunctionTransformer(flat), svm)).fit(*arrows)
+    assert innermost(fitted) is fitted.estimator_[-1] is not svm
+    assert innermost(clone(fitted)) is not innermost(fitted)
+    assert not hasattr(innermost(clone(fitted)), "coef_")
+
+
+WRAPPERS = {
+    "none": lambda inside: inside,
+    "mirror": MirrorAugmentation,
+    "mirror, training": partial(MirrorAugmentation, prediction=False),
+    "affine": partial(AffineAugmentation, copies=1, random_state=0),
+    "both": lambda inside: MirrorAugmentation(AffineAugmentation(inside, copies=1, random_state=0)),
+    "in a Pipeline": lambda inside: make_pipeline(FunctionTransformer(), MirrorAugmentation(inside)),
+}
+CLASSIFIERS = {"SVM": KernelSVM(C=10), "scores": RidgeClassifier(), "probabilities": GaussianNB()}
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_labels_and_scores_are_those_of_the_estimator_from_features_that_are_computed_once(
+    arrows, wrap, classifier, n_classes
+):
+    X, y = arrows[0], arrows[1] % n_classes
+    model = WRAPPERS[wrap](make_pipeline(Counting(), CLASSIFIERS[classifier])).fit(X, y)
+    labels, scores = model.predict(X[:50]), getattr(model, "decision_function", None)
+    scores = (scores or model.predict_proba)(X[:50])
+    [pipeline] = [layer for layer in layers(model) if isinstance(layer, Pipeline) and isinstance(layer[0], Counting)]
+    pipeline[0].images = 0
+    found_labels, found_scores, _ = predict_with_scores(model, X[:50])
+    assert pipeline[0].images == 50 * (2 if wrap in ("mirror", "both", "in a Pipeline") else 1)
+    np.testing.assert_array_equal(found_labels, labels)
+    np.testing.assert_array_equal(found_scores, scores)
+    assert len(set(found_labels)) == n_classes
+
+
+def test_a_wrapper_of_ones_own_is_asked_itself(arrows):
+    X, y = arrows
+    model = Named(make_pipeline(FunctionTransformer(flat), LinearSVM())).fit(X, y)
+    labels, scores, _ = predict_with_scores(make_pipeline(FunctionTransformer(), model), X)
+    assert 0 not in labels
+    assert np.array_equal(labels, model.predict(X))
+    assert np.array_equal(scores, model.decision_function(X))
+
+
+def test_classifiers_without_scores_give_labels_alone_and_can_not_be_averaged(arrows):
+    X, y = arrows
+    for model in (
+        make_pipeline(FunctionTransformer(flat), NoScores()),
+        AffineAugmentation(NoScores()),
+        MirrorAugmentation(NoScores(), prediction=False),
+    ):
+        labels, scores, _ = predict_with_scores(model.fit(X, y), X)
+        assert np.array_equal(labels, NoScores().fit(X, y).predict(X))
+        assert scores is None
+        assert not hasattr(model, "decision_function")
+    with pytest.raises(InputError, match="NoScores has neither decision_function nor predict_proba"):
+        MirrorAugmentation(NoScores()).fit(X, y)
+
+
+@pytest.fixture(params=[True, False], ids=["routing", "no routing"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+@pytest.mark.parametrize("wrap", [MirrorAugmentation, AffineAugmentation])
+def test_what_fit_is_given_reaches_the_classifier_inside(arrows, routing, wrap):
+    X, y = arrows
+    model = wrap(wrap(Network())).fit(X[9:], y[9:], X_val=X[:9], y_val=y[:9], meter="meter")
+    assert innermost(model).n_fitted_ > 2 * len(X[9:])
+    X_val, y_val, meter = innermost(model).given_
+    assert X_val is not None
+    assert np.array_equal(X_val, X[:9])
+    assert np.array_equal(y_val, y[:9])
+    assert meter == "meter"
+    with pytest.raises(TypeError, match="X_vall"):
+        wrap(Network()).fit(X, y, X_vall=X)
+
+
+def test_validation_images_become_features_on_their_way_through_pipelines(arrows):
+    X, y = arrows
+    given = {"X_val": X[:9], "y_val": y[:9], "meter": "meter"}
+    with sklearn.config_context(enable_metadata_routing=True):
+        inside = make_pipeline(FunctionTransformer(flat), Network()).set_params(transform_input=["X_val"])
+        outside = make_pipeline(FunctionTransformer(mirrored), MirrorAugmentation(inside))
+        for model, seen in (
+            (AffineAugmentation(inside, copies=1), X[:9]),
+            (MirrorAugmentation(AffineAugmentation(inside, copies=1)), X[:9]),
+            (outside.set_params(transform_input=["X_val"]), mirrored(X[:9])),
+        ):
+            X_val, y_val, meter = innermost(model.fit(X[9:], y[9:], **given)).given_
+            assert np.array_equal(X_val, flat(seen))
+            assert np.array_equal(y_val, y[:9])
+            assert meter == "meter"
+
+
+def test_a_wrapped_network_gets_validation_images_and_has_a_history(arrows):
+    X, y = arrows
+    network = NeuralClassifier(mlp, stack=TrainingStack(epochs=2, batch_size=32), verbose=False)
+    inside = make_pipeline(FunctionTransformer(flat), network)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = MirrorAugmentation(inside.set_params(transform_input=["X_val"]))
+        model.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30])
+    assert len(innermost(model).history_["val_loss"]) == 2
+    labels, scores, _ = predict_with_scores(model, X)
+    assert scores.shape == (90, 3)
+    assert np.array_equal(labels, scores.argmax(axis=1))

@@ -78,11 +78,11 @@ def folder_without_images(folder):
         (["--dataset", "mnist"], wrong_mnist(x_train=np.zeros((60, 28), np.uint8)), "mnist.npz"),
         (["--dataset", "cifar10"], hostile_cifar, "cifar-10-batches-py"),
         (["--dataset", "cifar10"], None, "cifar10"),
-        (["--dataset", "digits", "--train-size", "-5"], None, "-5"),
+        (["--dataset", "digits", "--train-size", "-5"], None, r"\(--train-size\) is -5; it is a whole number"),
         (["--dataset", "digits", "--train-size", "100000"], None, "100,?000"),
         (["--dataset", "digits", "--out", "{data}/file/run"], lambda data: (data / "file").touch(), "can't be written"),
         (["--dataset", "digits", "--optimizer", "magic"], None, "optimizer='magic'"),
-        (["--dataset", "digits", "--learning-rate", "-1"], None, "learning_rate=-1"),
+        (["--dataset", "digits", "--learning-rate", "-1"], None, r"learning_rate \(--learning-rate\) is -1"),
         (["--dataset", "digits", "--dataset", "digits"], None, "Two data sets are called 'digits'"),
         (["--dataset", "digits", "--pipeline", "color_histogram_svm"], None, "nothing to do"),
         (["--resume", "{data}"], None, "holds no run"),
@@ -95,15 +95,21 @@ def folder_without_images(folder):
         (["--dataset", "digits", "--set", "C=1", "--sweep", "C=1,2"], None, "'C' is given more than once"),
         (["--dataset", "digits", "--pipeline", "mlp", "--sweep", "optimizer=adam,magic"], None, "optimizer='magic'"),
         (["--dataset", "digits", "--pipeline", "hog_svm", "--sweep", "epochs=1,2"], None, "none of the chosen"),
-        (["--dataset", "digits", "--repeats", "0"], None, "repeats"),
+        (["--dataset", "digits", "--repeats", "0"], None, r"repeats \(--repeats\) is 0"),
+        (["--dataset", "digits", "--seed", "-1"], None, r"seed \(--seed\) is -1"),
+        (["--dataset", "digits", "--timeout", "0"], None, r"timeout \(--timeout\) is 0"),
+        (["--dataset", "digits", "--memory-limit", "-2"], None, r"memory_limit \(--memory-limit\) is -2"),
+        (["--dataset", "digits", "--pipeline", "HOG"], None, "Did you mean hog"),
+        (["--dataset", "digits", "--image-size", "4"], None, r"image_size \(--image-size\) is 4"),
+        (["digits", "--dataset", "digits"], None, "Two data sets are called 'digits'"),
         (["--experiment", "dept"], None, "Did you mean depth"),
         (["--experiment", "batch_size", "--pipeline", "cnn"], None, "remove --pipeline"),
         (["--experiment", "batch_size", "--sweep", "epochs=1,2"], None, "remove --sweep"),
         (["--experiment", "batch_size", "--batch-size", "32"], None, "The experiment batch_size sweeps 'batch_size'"),
         (["--resume", "{data}", "--set", "C=3"], None, "remove --set"),
-        (["--dataset", "digits", "--train-sizes", "100,many"], None, "hold 'many'"),
-        (["--dataset", "digits", "--train-sizes", "100,,300"], None, "hold ''"),
-        (["--dataset", "digits", "--train-sizes", "0,100"], None, "hold '0'"),
+        (["--dataset", "digits", "--train-sizes", "100,many"], None, "is 'many'; write numbers"),
+        (["--dataset", "digits", "--train-sizes", "100,,300"], None, "is ''; write numbers"),
+        (["--dataset", "digits", "--train-sizes", "0,100"], None, "is '0'; write numbers"),
         (["--dataset", "digits", "--train-sizes", "100,100000"], None, "part has 1347 images"),
         (["--dataset", "digits", "--train-sizes", "10,all"], None, "two images of each of the 10 classes"),
         (
@@ -112,14 +118,14 @@ def folder_without_images(folder):
             "digits .* none of these",
         ),
         (["--dataset", "digits", "--dataset", "digits", "--train-sizes", "100"], None, "Two data sets are called"),
-        (["--dataset", "digits", "--train-sizes", "100", "--train-size", "50"], None, "remove --train-size"),
+        (["--dataset", "digits", "--train-sizes", "100", "--train-size", "50"], None, "remove train_size"),
         (["--resume", "{data}", "--train-sizes", "100"], None, "remove --train-sizes"),
         (
             ["--dataset", "digits", "--time-budget", "0"],
             None,
-            "time_budget=0.0; it must be a number",
+            r"time_budget \(--time-budget\) is 0.0; it is a number of seconds above 0",
         ),
-        (["--dataset", "digits", "--time-budget", "nan"], None, "time_budget=nan"),
+        (["--dataset", "digits", "--time-budget", "nan"], None, r"\(--time-budget\) is nan"),
         (["--dataset", "digits", "--time-budget", "soon"], None, "--time-budget"),
         (["--dataset", "digits", "--time-budget", "5", "--set", "time_budget=6"], None, "'time_budget' is given more"),
         (["--resume", "{data}", "--corruptions"], None, "remove --corruptions"),
@@ -159,7 +165,7 @@ def test_a_run_writes_its_report_and_says_where(tmp_path, pipeline_file):
     [row] = rows(out)
     assert row["status"] == "ok"
     report = {"report.html", "report.md", "results.csv", "results.json"}
-    assert {path.name for path in out.iterdir()} == {"run.json", "digits"} | report
+    assert {path.name for path in out.iterdir()} == {"run.json", "digits", ".lock"} | report
 
 
 def test_a_failed_row_gives_exit_code_1_and_a_report_all_the_same(tmp_path, pipeline_file):
@@ -217,7 +223,7 @@ def test_tune_chooses_on_validation_and_says_so(tmp_path):
         json.loads(path.read_text())["tuning"] for path in sorted(out.glob("digits/*/result.json"), reverse=True)
     )
     assert head is None
-    assert tuned["validation_accuracy"] == max(row["accuracy"] for row in tuned["tried"])
+    assert tuned["validation_accuracy"] == max(trial["accuracy"] for trial in tuned["tried"])
     assert f"Tuned: hog_linear_svm with C {tuned['chosen']['C']:.4g}" in result.output
     assert "Tuned: hog_linear_head" not in result.output
     [log] = out.glob("digits/hog_linear_svm*/worker.log")
@@ -247,7 +253,7 @@ def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipel
         for folder in (out, whole)
     ]
     assert figures[0] == figures[1]
-    assert not list(out.rglob(".*"))
+    assert [path.name for path in out.rglob(".*")] == [".lock"]
 
 
 def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
@@ -269,11 +275,11 @@ def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finis
     assert resumed.exit_code == 0, resumed.output
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     config = json.loads((out / "run.json").read_text())
-    assert (config["train_sizes"], config["time_budget"]) == ([100, 1347, 2000, 3750], 60.0)
+    assert (config["spec"]["train_sizes"], config["spec"]["time_budget"]) == ([100, 2000, "all"], 60.0)
     with open(out / "sweep.csv") as file:
         table = [(row["dataset"], row["pipeline"], int(row["n_train"]), row["status"]) for row in csv.DictReader(file)]
     sizes = {}
-    for name in config["datasets"]:
+    for name in config["fingerprints"]:
         sizes[name] = sorted(len(np.load(path)["train"]) for path in out.glob(f"{name}/splits*.npz"))
     assert [len(found) for found in sizes.values()] == [2, 3]
     names = ("nearest_mean", "sleeps")
@@ -282,7 +288,7 @@ def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finis
     assert None not in {result["over_budget"] for result in results}
     [note] = config["notes"]
     assert_matches("digits is left out at 2,000 training images", note)
-    assert_matches("Most accurate: on digits with 90 training images nearest_mean", resumed.stdout)
+    assert_matches("Best on validation: on digits with 90 training images nearest_mean", resumed.stdout)
     assert note in (out / "report.md").read_text()
 
 
@@ -295,7 +301,7 @@ def test_the_mean_corruption_error_is_a_column_and_its_images_are_told(tmp_path,
     assert "| features | mean corruption error |" in markdown
     assert f" | {100 * result['mean_corruption_error']:.2f} % |\n" in markdown
     assert "8 corruptions of 5 strengths each of 450 test images\n" in markdown
-    assert json.loads((out / "run.json").read_text())["options"]["corruptions"] is True
+    assert json.loads((out / "run.json").read_text())["spec"]["corruptions"] is True
 
 
 def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
@@ -332,14 +338,14 @@ def test_a_setting_of_the_stack_is_the_same_by_flag_and_by_set(tmp_path, pipelin
     by_flag, by_set = config("flag", "--learning-rate", "0.01"), config("set", "--set", "learning_rate=1e-2")
     assert by_flag["stack"] == by_set["stack"]
     assert by_flag["stack"]["learning_rate"] == 0.01
-    assert by_set["settings"] == {}
+    assert [job["settings"] for job in by_set["jobs"]] == [{}]
 
 
 def test_several_experiments_have_a_folder_each_and_resume_together(tmp_path, monkeypatch, pipeline_file):
-    from cvclassic.experiment import playground
+    from cvclassic.runs import playground
 
-    mean = playground.Experiment("?", {"metric": ["euclidean", "manhattan"]}, (str(pipeline_file("nearest_mean")),))
-    dummy = playground.Experiment("?", {"strategy": ["prior"]}, (str(pipeline_file("sleeps")),), repeats=1)
+    mean = playground.Experiment("?", {"metric": ("euclidean", "manhattan")}, (str(pipeline_file("nearest_mean")),))
+    dummy = playground.Experiment("?", {"strategy": ("prior",)}, (str(pipeline_file("sleeps")),), repeats=1)
     monkeypatch.setattr(playground, "EXPERIMENTS", {"mean": mean, "dummy": dummy})
     (tmp_path / "go").touch()
     out = tmp_path / "all"
@@ -402,6 +408,70 @@ def test_list_names_every_pipeline_and_data_set_without_loading_keras():
     for name in ("hog_svm", "cnn", "sobel_opencv_svm *", "recipe_mnist_relu *", "97.85 %", "learning_rate", "digits"):
         assert name in output
     assert "keras loaded: False" in output
+
+
+@pytest.mark.parametrize("command", [["--version"], ["compare", "--version"], ["report", "--help"]])
+def test_the_version_is_told(command):
+    from cvclassic.cli import app
+
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert (f"cvclassic {metadata.version('cvclassic')}\n" == result.output) == ("--version" in command)
+
+
+def test_names_are_understood_as_people_write_them(tmp_path, pipeline_file, monkeypatch):
+    path = pipeline_file("nearest_mean")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    chosen = ["Digits", "--pipeline", f"~/{path.name},HOG-linear-svm", "--set", "c=0.5", "--preset", "QUICK"]
+    result = compare(*chosen, "--train-size", 200, "--optimizer", "Adam", "--out", "~/run")
+    assert result.exit_code == 0, result.output
+    found = rows(tmp_path / "run")
+    assert [(row["dataset"], row["pipeline"], row["settings"]) for row in found] == [
+        ("digits", "nearest_mean", ""),
+        ("digits", "hog_linear_svm", "c=0.5"),
+    ]
+
+
+def test_a_fault_of_ours_is_one_line_and_no_traceback(tmp_path, monkeypatch):
+    from cvclassic.runs import question
+
+    def broken(*arguments):
+        raise ZeroDivisionError("no\nluck")
+
+    monkeypatch.setattr(question, "Question", broken)
+    result = compare("digits", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert_matches("Error: ZeroDivisionError: no luck .test_cli.py, line .* fault of cvclassic", result.stderr)
+
+
+def test_the_report_of_a_run_is_made_again_and_several_are_laid_side_by_side(tmp_path, pipeline_file):
+    from cvclassic.cli import app
+
+    for name in ("a", "b"):
+        chosen = ["digits", "--pipeline", pipeline_file("nearest_mean"), "--train-size", 100]
+        assert compare(*chosen, "--out", tmp_path / name).exit_code == 0
+    (tmp_path / "a" / "report.html").unlink()
+    again = CliRunner().invoke(app, ["report", str(tmp_path / "a")])
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "a" / "report.html").is_file()
+    both = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert CliRunner().invoke(app, ["report", *both]).exit_code == 2
+    assert CliRunner().invoke(app, ["report", both[0], "--out", str(tmp_path / "x.html")]).exit_code == 2
+    done = CliRunner().invoke(app, ["report", *both, "--out", str(tmp_path / "x.html")])
+    assert done.exit_code == 0, done.output
+    assert "nearest_mean" in (tmp_path / "x.html").read_text()
+
+
+def test_a_failed_run_of_an_unknown_result_runs_again(tmp_path, pipeline_file):
+    chosen = ["digits", "--pipeline", pipeline_file("nearest_mean"), "--train-size", 100]
+    assert compare(*chosen, "--out", tmp_path / "run").exit_code == 0
+    [result] = (tmp_path / "run").glob("digits/*/result.json")
+    before = result.read_text()
+    result.write_bytes(bytes(len(before)))
+    resumed = compare("--resume", tmp_path / "run")
+    assert resumed.exit_code == 0, resumed.output
+    assert json.loads(result.read_text())["test_accuracy"] == json.loads(before)["test_accuracy"]
 
 
 def test_the_script_passes_options_on_and_returns_the_exit_code(tmp_path):

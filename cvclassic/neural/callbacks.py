@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import json
-import os
+import math
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import f1_score
 
 from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.meter import Meter
 
 keras = prepare_backend()
 
@@ -45,41 +41,48 @@ class MacroF1(keras.callbacks.Callback):
         )
 
 
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training after the batch in which the loss became NaN or infinite, as Keras's `TerminateOnNaN` does.
+
+    It prints nothing: whoever trains says what happened.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+
 class TimeBudget(keras.callbacks.Callback):
     """Ends training after the batch in which its seconds ran out; that epoch is validated and counts as one.
-
-    Time before an interruption counts too; time between does not.
 
     Parameters
     ----------
     seconds : float
-    started : float, optional
-        The reading of `time.perf_counter()` from which on time counts; None is the beginning of training.
+    meter : Meter
+        Says what was spent, tries before an interruption included.
+    verbose : bool
+        Whether to print it when the time is over.
     """
 
-    def __init__(self, seconds: float, started: float | None = None):
+    def __init__(self, seconds: float, meter: Meter, verbose: bool = True):
         super().__init__()
-        self.seconds = seconds
-        self.started = started
-        self.spent = 0.0
+        self.seconds, self.meter, self.verbose = seconds, meter, verbose
 
-    def on_train_begin(self, logs=None):
-        self._last = time.perf_counter() if self.started is None else self.started
+    def on_epoch_begin(self, epoch, logs=None):
+        # The meter may have counters of the system to read, which takes longer than a look at the clock.
+        self._end = time.perf_counter() + self.seconds - self.meter.read()["seconds"]
 
     def on_train_batch_end(self, batch, logs=None):
-        self._count()
+        self._stop_at_the_end()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._count()  # validation takes time as well
-        if self.spent >= self.seconds:
+        if self._stop_at_the_end() and self.verbose:  # validation takes time as well
             print(f"the time budget of {self.seconds:g} s ended in epoch {epoch + 1}", flush=True)
 
-    def _count(self) -> None:
-        now = time.perf_counter()
-        self.spent += now - self._last
-        self._last = now
-        if self.spent >= self.seconds:
-            self.model.stop_training = True
+    def _stop_at_the_end(self) -> bool:
+        over = time.perf_counter() >= self._end
+        self.model.stop_training = self.model.stop_training or over
+        return over
 
 
 class OverfitWatch(keras.callbacks.Callback):
@@ -88,6 +91,11 @@ class OverfitWatch(keras.callbacks.Callback):
     Two epochs in a row without a lower validation loss, at a training loss below that of the best epoch, are a turn;
     one alone is often chance. A later, lower validation loss takes the mark back.
 
+    Parameters
+    ----------
+    verbose : bool
+        Whether to print a turn.
+
     Attributes
     ----------
     overfit_epoch : int or None
@@ -95,6 +103,10 @@ class OverfitWatch(keras.callbacks.Callback):
     """
 
     PATIENCE = 2
+
+    def __init__(self, verbose: bool = True):
+        super().__init__()
+        self.verbose = verbose
 
     def on_train_begin(self, logs=None):
         self.best = self.best_epoch = self.training_loss = self.overfit_epoch = None
@@ -108,12 +120,15 @@ class OverfitWatch(keras.callbacks.Callback):
         self.turned = self.turned + 1 if logs["loss"] < self.training_loss else 0
         if self.turned >= self.PATIENCE and self.overfit_epoch is None:
             self.overfit_epoch = self.best_epoch + 1
-            print(
-                f"overfitting since epoch {self.overfit_epoch + 1}: the validation loss rose from {self.best:.3f} to "
-                f"{logs['val_loss']:.3f} while the training loss fell from {self.training_loss:.3f} to "
-                f"{logs['loss']:.3f}",
-                flush=True,
-            )
+            if self.verbose:
+                self._print_turn(logs)
+
+    def _print_turn(self, logs) -> None:
+        print(
+            f"overfitting since epoch {self.overfit_epoch + 1}: the validation loss rose from {self.best:.3f} to "
+            f"{logs['val_loss']:.3f} while the training loss fell from {self.training_loss:.3f} to {logs['loss']:.3f}",
+            flush=True,
+        )
 
 
 class EpochLine(keras.callbacks.Callback):
@@ -156,121 +171,15 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        for old in sorted(self._folder.glob("best-*.weights.h5"), key=_epoch_of)[:-2]:
+        for old in self.saved(self._folder)[:-2]:
             old.unlink()
 
-
-class BackupAndRestore(keras.callbacks.Callback):
-    """Keeps all that an interrupted training needs to go on from its last whole epoch; make it the last callback.
-
-    Keras's callback of the same name keeps weights, optimizer and epoch, each file by itself. This one also keeps the
-    other callbacks' state (patience so far, best value, seconds spent) and the figures of each epoch, and a kill at
-    any moment leaves one whole epoch's state: the weights get a file of their own per epoch, and `training.json`, which
-    is replaced at once, says which counts.
-
-    Of each other callback, a user's own included, it keeps the public attributes that are numbers, flags or None and
-    no arguments of the constructor.
-
-    Parameters
-    ----------
-    folder : Path
-        Of these files and those of `BestWeights`. `remove` removes them.
-    callbacks : sequence of keras.callbacks.Callback
-        The others. `CSVLogger` gets the epochs before the interruption again.
-    settings : dict
-        JSON-able; a backup that was written with other settings is not used.
-
-    Attributes
-    ----------
-    epochs_done : int
-        Whole epochs in the backup that was found; 0 without one. Pass it to `keras.Model.fit` as `initial_epoch`.
-    stopped : bool
-        Whether training had already come to its end there, by early stopping for instance.
-    """
-
-    def __init__(self, folder: Path, callbacks: Sequence[keras.callbacks.Callback], settings: dict[str, Any]):
-        super().__init__()
-        self.folder = folder
-        self.callbacks = list(callbacks)
-        self.settings = json.loads(json.dumps(settings))
-        self._state = self._read()
-        self._history: list[dict[str, float]] = self._state["history"] if self._state else []
-        self.epochs_done = len(self._history)
-        self.stopped = bool(self._state and self._state["stopped"])
-        if not self._state:
-            self.remove()
-
-    def on_train_begin(self, logs=None):
-        if not self._state:
-            return
-        for path in self.folder.glob("*-*.weights.h5"):
-            if _epoch_of(path) > self.epochs_done:  # of the epoch that was interrupted
-                path.unlink()
-        optimizer = self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        self.model.load_weights(self._weights(self.epochs_done))
-        for epoch, figures in enumerate(self._history):
-            for name, value in figures.items():
-                self.model.history.history.setdefault(name, []).append(value)
-            for callback in self.callbacks:
-                if isinstance(callback, keras.callbacks.CSVLogger):
-                    callback.on_epoch_end(epoch, dict(figures))
-        for callback, (_, attributes) in zip(self.callbacks, self._state["callbacks"], strict=True):
-            vars(callback).update(attributes)
-        print(f"going on after epoch {self.epochs_done}, from {self.folder}", flush=True)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._history.append({name: float(value) for name, value in logs.items()})
-        self.folder.mkdir(parents=True, exist_ok=True)
-        weights = self._weights(len(self._history))
-        self.model.save_weights(weights)
-        self._write()
-        for old in self.folder.glob("epoch-*.weights.h5"):
-            if old != weights:
-                old.unlink()
-
-    def remove(self) -> None:
-        """Remove the backup, once training has ended; what else lies in the folder stays."""
-        for pattern in ("epoch-*.weights.h5", "best-*.weights.h5", "training.json*"):
-            for path in self.folder.glob(pattern):
-                path.unlink()
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
-
-    def _weights(self, epochs: int) -> Path:
-        return self.folder / f"epoch-{epochs}.weights.h5"
-
-    def _read(self) -> dict[str, Any] | None:
-        try:
-            state = json.loads((self.folder / "training.json").read_text())
-        except (OSError, ValueError):
-            return None
-        names = [type(callback).__name__ for callback in self.callbacks]
-        same = state["settings"] == self.settings and [name for name, _ in state["callbacks"]] == names
-        return state if same else None
-
-    def _write(self) -> None:
-        state = {
-            "settings": self.settings,
-            "history": self._history,
-            "stopped": bool(self.model.stop_training),
-            "callbacks": [(type(callback).__name__, _plain_attributes(callback)) for callback in self.callbacks],
-        }
-        temporary = self.folder / "training.json.new"
-        temporary.write_text(json.dumps(state))
-        os.replace(temporary, self.folder / "training.json")
+    @staticmethod
+    def saved(folder: Path) -> list[Path]:
+        """The files in the folder, oldest epoch first."""
+        return sorted(folder.glob("best-*.weights.h5"), key=epoch_of)
 
 
-def _epoch_of(weights: Path) -> int:
+def epoch_of(weights: Path) -> int:
+    """The epoch in the name of a file of weights, counted from 1."""
     return int(weights.name.split("-")[1].split(".")[0])
-
-
-def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    arguments = inspect.signature(type(callback)).parameters
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in vars(callback).items()
-        if not (name.startswith("_") or name in arguments)
-        and (value is None or isinstance(value, (bool, int, float, np.number, np.bool_)))
-    }

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import inspect
 import math
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from cvclassic.errors import CVClassicError, InputError
+from cvclassic.errors import InputError
 from cvclassic.neural import losses, preflight
 from cvclassic.neural.backend import prepare_backend
-from cvclassic.neural.stack import BACKUP, TrainingStack
+from cvclassic.neural.meter import Meter, Stopwatch
+from cvclassic.neural.stack import TrainingStack
+from cvclassic.neural.training import Samples, train
+
+if TYPE_CHECKING:
+    import keras
 
 # Prediction keeps no activations, so its batches can be larger than those of training.
 PREDICTION_BATCH_SIZE = 512
+NETWORKS = ("mlp", "cnn", "linear_head", "resnet_small", "hybrid")  # the functions of `cvclassic.neural.models`
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -61,11 +67,14 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     callbacks : sequence of functions () -> keras.callbacks.Callback
         Your own callbacks, made anew for each training; a callback's class is such a function. See docs/callbacks.md.
     seed : int
-        Of the initial weights, the order of the batches and dropout. It is set for the whole process
+        Of the initial weights, the order of the batches and dropout, 0 or more. It is set for the whole process
         (`keras.utils.set_random_seed`).
     log_dir : path, optional
         Folder that keeps `training.csv`, a line per epoch, and while training lasts a backup: where the process was
-        killed, the same `fit` with the same folder goes on after the last whole epoch. None keeps no file.
+        killed, the same `fit` with the same folder goes on after the last whole epoch, and ends with the network of an
+        undisturbed training (see `backup.BackupAndRestore`). None keeps no file.
+    verbose : bool
+        Print what is trained and how, a line per epoch, and what happens on the way.
 
     Attributes
     ----------
@@ -91,7 +100,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     """
 
     # Inside a Pipeline(transform_input=["X_val"]) with metadata routing on, fit gets these without set_fit_request.
-    __metadata_request__fit = {"X_val": True, "y_val": True, "started": True}
+    __metadata_request__fit = {"X_val": True, "y_val": True, "meter": True}
 
     def __init__(
         self,
@@ -104,6 +113,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         callbacks: Sequence[Callable] = (),
         seed: int = 0,
         log_dir: str | Path | None = None,
+        verbose: bool = True,
     ):
         self.model = model
         self.stack = stack
@@ -113,6 +123,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.callbacks = callbacks
         self.seed = seed
         self.log_dir = log_dir
+        self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name; with `deep` also the model function's keyword-only ones, as `model__<name>`."""
@@ -143,8 +154,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         """Import Keras now, so that `fit` need not; a run does so before its clock starts."""
         prepare_backend()
 
-    def fit(self, X, y, X_val=None, y_val=None, started: float | None = None) -> NeuralClassifier:
-        """Train the network; print what is trained and how, and a line per epoch.
+    def fit(self, X, y, X_val=None, y_val=None, meter: Meter | None = None) -> NeuralClassifier:
+        """Train the network.
 
         With `X_val` and `y_val` the weights of the best validation epoch are kept, and training stops early where it
         no longer gets better. Without them all epochs are trained and the last weights are kept.
@@ -155,9 +166,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             Images as `cvclassic.images.check_images` describes them, or features of about the size of 1.
         y, y_val : array-like of shape (n,)
             Labels of any sortable type.
-        started : float, optional
-            The reading of `time.perf_counter()` from which on the stack's time budget counts: what came before this fit
-            and belongs to it, such as the extraction of its features. None is now.
+        meter : Meter, optional
+            Reads what the stack's time budget is compared with, which may have begun before this fit, with the
+            extraction of its features for instance; where an interrupted training goes on, it is told what the earlier
+            tries had spent. None counts the seconds from now.
 
         Raises
         ------
@@ -168,7 +180,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         CVClassicError
             Where the loss becomes NaN or infinite.
         """
-        started = time.perf_counter() if started is None else started
+        meter = meter or Stopwatch()
         stack = self._check_parameters(X_val, y_val)
         X = preflight.check_samples(X, "X")
         self.classes_, codes = np.unique(preflight.check_labels(y, len(X), "y"), return_inverse=True)
@@ -178,17 +190,30 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.costs_ = losses.check_cost_matrix(self.cost_matrix, self.loss, len(self.classes_))
         self.input_shape_ = X.shape[1:]
         self.n_features_in_ = math.prod(self.input_shape_)
-        validation = None if X_val is None else self._check_validation(X_val, y_val)
+        weights = losses.class_weights(self.class_weight, self.classes_, codes)
+        samples = self._samples(X, codes, weights)
+        validation = None if X_val is None else self._samples(*self._check_validation(X_val, y_val), weights)
 
-        keras = prepare_backend()
-        keras.utils.set_random_seed(self.seed)
-        with _precision(keras, stack.precision):
-            network = self._build(keras)
-            loss, accuracy = losses.make_loss(self.loss), losses.make_accuracy(self.loss)
-            network.compile(stack.make_optimizer(), loss, metrics=[accuracy], jit_compile=False)
-        self.history_ = self._train(network, stack, (X, codes), validation, started)
+        network = self._compiled(stack)
+        settings = self._settings(stack)
+        if self.verbose:
+            print(preflight.report(network, samples, validation, self.classes_, settings), flush=True)
+        training = train(
+            network,
+            samples,
+            validation,
+            stack,
+            seed=self.seed,
+            log_dir=None if self.log_dir is None else Path(self.log_dir),
+            own=[make() for make in self.callbacks],
+            settings=settings,
+            meter=meter,
+            verbose=self.verbose,
+        )
+        self.history_, self.best_epoch_ = training.history, training.best_epoch
+        self.overfit_epoch_ = training.overfit_epoch
         # The same layers without optimizer state, which would triple what is kept and pickled.
-        self.model_ = keras.Model(network.inputs, network.outputs[0])
+        self.model_ = prepare_backend().Model(network.inputs, network.outputs[0])
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -214,7 +239,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(stack, TrainingStack):
             raise InputError(f"stack is {type(stack).__name__}; it must be a TrainingStack, or None.")
         if not callable(self.model):
-            raise InputError(f"model is {self.model!r}; it must be a function (input_shape, n_classes) -> keras.Model.")
+            raise InputError(_no_model(self.model))
         losses.check_loss(self.loss)
         if (X_val is None) != (y_val is None):
             raise InputError("Only one of X_val and y_val is given; give both, or neither.")
@@ -231,6 +256,17 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if len(unknown):
             raise InputError(f"y_val holds labels that y lacks: {unknown[:5].tolist()}.")
         return X_val, np.searchsorted(self.classes_, y_val)
+
+    def _compiled(self, stack: TrainingStack) -> keras.Model:
+        keras = prepare_backend()
+        keras.utils.set_random_seed(self.seed)
+        with _precision(keras, stack.precision):
+            network = self._build(keras)
+            loss, accuracy = losses.make_loss(self.loss), losses.make_accuracy(self.loss)
+            optimizer = stack.make_optimizer()
+            optimizer.build(network.trainable_variables)  # float16's wrapper would do so, and lose a number of Nadam's
+            network.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
+        return network
 
     def _build(self, keras):
         n_classes = len(self.classes_)
@@ -255,72 +291,16 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
         return AuxiliaryModel(inputs, outputs, weight=getattr(model, "auxiliary_weight", 0.3))
 
-    def _train(self, network, stack: TrainingStack, training, validation, started: float) -> dict[str, list[float]]:
-        from cvclassic.neural.callbacks import BackupAndRestore, OverfitWatch
-
-        weights = losses.class_weights(self.class_weight, self.classes_, training[1])
-        data, validation_data = (self._weighted(part, weights) for part in (training, validation))
-        settings = self._settings(stack)
-        print(preflight.report(network, *data[:2], validation, self.classes_, settings), flush=True)
-        with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
-            folder = Path(scratch if self.log_dir is None else self.log_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            own = [make() for make in self.callbacks]
-            callbacks = stack.make_callbacks(folder, validation=validation, own=own, started=started)
-            same_training = settings | {"samples": data[0].shape, "parameters": self.n_parameters_}
-            backup = BackupAndRestore(folder / BACKUP, callbacks, same_training)
-            try:
-                history = network.fit(
-                    *data[:2],
-                    sample_weight=data[2],
-                    batch_size=stack.batch_size,
-                    initial_epoch=backup.epochs_done,
-                    epochs=backup.epochs_done if backup.stopped else stack.epochs,
-                    validation_data=validation_data,
-                    callbacks=callbacks if self.log_dir is None else [*callbacks, backup],
-                    verbose=0,
-                ).history
-                history = {name: [float(value) for value in values] for name, values in history.items()}
-                self._check_convergence(history)
-                self._keep_best(network, stack, history, folder / BACKUP if validation else None)
-            except Exception:  # and not KeyboardInterrupt: that training can go on
-                backup.remove()
-                raise
-            backup.remove()
-        watches = [callback for callback in callbacks if isinstance(callback, OverfitWatch)]
-        self.overfit_epoch_ = watches[0].overfit_epoch if watches else None
-        return history
-
-    def _weighted(self, samples, weights: np.ndarray | None):
-        """Samples, targets for the loss, and the weight of each sample or None."""
-        if samples is None:
-            return None
-        X, codes = samples
+    def _samples(self, X, codes: np.ndarray, weights: np.ndarray | None) -> Samples:
         targets = losses.make_targets(self.loss, codes, len(self.classes_))
-        return X, targets, None if weights is None else weights[codes]
+        return Samples(X, codes, targets, None if weights is None else weights[codes])
 
     def _settings(self, stack: TrainingStack) -> dict[str, Any]:
         """Every hyperparameter, JSON-able."""
-        own = {name: value for name, value in self.get_params().items() if name not in ("stack", "log_dir")}
+        own = {name: value for name, value in self.get_params().items() if name not in ("stack", "log_dir", "verbose")}
         own |= {"model": _name_of(self.model), "callbacks": [_name_of(make) for make in self.callbacks] or None}
         own["loss"] = _name_of(self.loss) if callable(self.loss) else self.loss
         return {name: None if value is None else str(value) for name, value in own.items()} | {"stack": asdict(stack)}
-
-    def _check_convergence(self, history) -> None:
-        broken = np.flatnonzero(~np.isfinite(history["loss"]))
-        if len(broken):
-            value = "NaN" if np.isnan(history["loss"][broken[0]]) else "infinite"
-            raise CVClassicError(
-                f"Training diverged: the loss became {value} in epoch {broken[0] + 1}; lower --learning-rate "
-                "(TrainingStack.learning_rate)."
-            )
-
-    def _keep_best(self, network, stack: TrainingStack, history, weights: Path | None) -> None:
-        self.best_epoch_ = len(history["loss"]) - 1
-        if weights:
-            choose = np.nanargmin if stack.monitor_mode() == "min" else np.nanargmax
-            self.best_epoch_ = int(choose(history[stack.monitor]))
-            network.load_weights(weights / f"best-{self.best_epoch_ + 1}.weights.h5")
 
     def _scores(self, X) -> np.ndarray:
         check_is_fitted(self)
@@ -342,7 +322,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
             path = Path(scratch, "model.keras")
             self.model_.save(path)
-            return {**state, "model_": path.read_bytes()}
+            # Where a training was logged is no part of what it learned, and a folder of this machine.
+            return {**state, "model_": path.read_bytes(), "log_dir": None}
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -364,6 +345,18 @@ def _keywords(model: Callable) -> dict[str, Any]:
     except (TypeError, ValueError):  # no function, which `fit` says, or one without a signature
         return {}
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
+def _no_model(model) -> str:
+    """What to do where no function was given as the model."""
+    if not isinstance(model, str):
+        return f"model is {model!r}; it must be a function (input_shape, n_classes) -> keras.Model."
+    spelled = model.lower().replace("-", "_")
+    [near] = difflib.get_close_matches(spelled, NETWORKS, n=1, cutoff=0.5) or ["cnn"]
+    what = "import the function" if near == spelled else f"networks are functions ({', '.join(NETWORKS)}), to import"
+    return (
+        f"model is {model!r}, a text; {what}: from cvclassic.neural import {near}, and give NeuralClassifier({near})."
+    )
 
 
 def _name_of(function: Callable) -> str:

@@ -14,6 +14,8 @@ from cvclassic.neural.backend import prepare_backend
 if TYPE_CHECKING:
     import keras
 
+    from cvclassic.neural.training import Samples
+
 # Root mean square from which features count as unscaled: pixels from 0 to 255 have 70 and more, standardized
 # features 1.
 UNSCALED = 30.0
@@ -64,31 +66,35 @@ def check_fit(X: np.ndarray, batch_size: int) -> None:
 
 
 def report(
-    network: keras.Model, X: np.ndarray, targets: np.ndarray, validation, classes: np.ndarray, settings: dict[str, Any]
+    network: keras.Model,
+    samples: Samples,
+    validation: Samples | None,
+    classes: np.ndarray,
+    settings: dict[str, Any],
 ) -> str:
     """What is about to be trained, on what and how, in seven lines.
 
     Parameters
     ----------
     network : keras.Model
-    X, targets : ndarray
-        The training set as the network and the loss see it.
-    validation : (X_val, targets_val) or None
+    samples, validation : Samples
     classes : ndarray
     settings : dict
         Every hyperparameter by name, those of the stack under `"stack"`.
     """
+    X, targets = samples.X, samples.targets
     stack = {name: value for name, value in settings["stack"].items() if value is not None}
     own = {name: value for name, value in settings.items() if name != "stack" and value is not None}
     batch = stack["batch_size"]
     megabytes = 4 / 2**20  # of a float32
     parameters, activations = network.count_params(), batch * _activations(network)
     scaled = ", scaled to [0, 1] in the network" if X.ndim == 4 else ""
-    n_val = f", {len(validation[0]):,} for validation" if validation else ", none for validation"
+    n_val = f", {len(validation.X):,} for validation" if validation else ", none for validation"
     form = "class numbers" if targets.ndim == 1 else "one-hot"
+    keras = prepare_backend()
     return "\n".join(
         [
-            f"device      {_devices()}",
+            f"device      {', '.join(devices())}; Keras {keras.__version__} on {keras.backend.backend()}",
             f"input       {X.shape} {X.dtype}, from {X.min():.4g} to {X.max():.4g}{scaled}",
             f"labels      {len(classes)} classes, {classes[0]} to {classes[-1]}; for the loss {targets.shape} {form}",
             f"network     {settings['model']}: {parameters:,} parameters ({parameters * megabytes:.2f} MB), "
@@ -100,16 +106,13 @@ def report(
     )
 
 
-def _devices() -> str:
+def devices() -> list[str]:
+    """What Keras computes on, such as `["cpu:0", "gpu:0"]`; of torch's devices the one that it would use."""
     keras = prepare_backend()
     try:
-        devices = ", ".join(keras.distribution.list_devices())
-    except (
-        AttributeError,
-        NotImplementedError,
-    ):  # torch's backend doesn't list them, but its tensors say where they are
-        devices = str(getattr(keras.ops.zeros(1), "device", "not told by the backend"))
-    return f"{devices}; Keras {keras.__version__} on {keras.backend.backend()}"
+        return list(keras.distribution.list_devices())
+    except (AttributeError, NotImplementedError):  # torch's backend lists none, but its tensors say where they are
+        return [str(getattr(keras.ops.zeros(1), "device", "not told by the backend"))]
 
 
 def _activations(network: keras.Model) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cvclassic.errors import InputError, MissingDependencyError
 from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.meter import Meter, Stopwatch
 
 if TYPE_CHECKING:
     import keras
@@ -113,8 +114,8 @@ class TrainingStack:
         After so many epochs without a better `monitor` the rate is multiplied by the factor, on top of the schedule
         (`ReduceLROnPlateau`).
     time_budget : float, optional
-        Seconds after which training ends, within an epoch if need be, with the best weights so far. They count from the
-        beginning of the classifier's `fit`, or from its argument `started`.
+        Seconds after which training ends, within an epoch if need be, with the best weights so far: those of the
+        classifier's `fit`, or those that its argument `meter` reads.
     tensorboard : bool
         Write a log for TensorBoard into the folder `tensorboard` of the training's log folder.
     precision : {"float32", "mixed_float16", "mixed_bfloat16"}
@@ -179,7 +180,8 @@ class TrainingStack:
         *,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
         own: Sequence[keras.callbacks.Callback] = (),
-        started: float | None = None,
+        meter: Meter | None = None,
+        verbose: bool = True,
     ) -> list[keras.callbacks.Callback]:
         """The callbacks of one training, in the order in which Keras calls them.
 
@@ -194,9 +196,10 @@ class TrainingStack:
             still.
         own : sequence of keras.callbacks.Callback
             Called before the stack's, so that what they add to an epoch's figures is logged.
-        started : float, optional
-            The reading of `time.perf_counter()` from which on the time budget counts; None is the beginning of
-            training.
+        meter : Meter, optional
+            Says what the training has spent of its time budget; None counts from now.
+        verbose : bool
+            Whether the callbacks print what happens.
 
         Raises
         ------
@@ -207,7 +210,7 @@ class TrainingStack:
 
         keras_callbacks = prepare_backend().callbacks
         watched, mode = (self.monitor, self.monitor_mode()) if validation else ("loss", "min")
-        chosen = [*own, keras_callbacks.TerminateOnNaN()]
+        chosen = [*own, callbacks.StopOnNaN()]
         if validation and (self.macro_f1 or self.monitor == "val_macro_f1"):
             chosen.insert(0, callbacks.MacroF1(*validation))
         if self.schedule != "constant" or self.warmup_epochs:
@@ -218,13 +221,13 @@ class TrainingStack:
             chosen += [
                 keras_callbacks.EarlyStopping(watched, mode=mode, patience=self.early_stopping_patience),
                 callbacks.BestWeights(folder / BACKUP, watched, mode),
-                callbacks.OverfitWatch(),
+                callbacks.OverfitWatch(verbose),
             ]
         if self.time_budget is not None:
-            chosen.append(callbacks.TimeBudget(self.time_budget, started))
+            chosen.append(callbacks.TimeBudget(self.time_budget, meter or Stopwatch(), verbose))
         if self.tensorboard:
             chosen.append(_tensorboard(keras_callbacks, folder / "tensorboard"))
-        return [*chosen, keras_callbacks.CSVLogger(folder / "training.csv"), callbacks.EpochLine(self.epochs)]
+        return [*chosen, keras_callbacks.CSVLogger(folder / "training.csv")]
 
     def monitor_mode(self) -> str:
         """`"min"` where a lower `monitor` is better, else `"max"`."""

@@ -11,20 +11,19 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Numbers largest first, texts from a to z; a second click turns it round. Empty and failed cells stay last.
+// Numbers largest first, texts from a to z; a second click turns it round. Empty and failed cells stay last. Cells have
+// what they are sorted by in data-value; a column of texts that all are numbers, such as a setting's, is sorted as such.
 function sort(table, heading, column) {
-  const numeric = heading.classList.contains("number");
+  const rows = [...table.tBodies[0].rows].map((row) => ({ row, value: row.cells[column].dataset.value ?? "" }));
+  const all = rows.every(({ value }) => value === "" || Number.isFinite(Number(value)));
+  const numeric = all || heading.classList.contains("number");
   const before = heading.getAttribute("aria-sort");
   const descending = before ? before === "ascending" : numeric;
   for (const other of heading.parentNode.cells) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const rows = [...table.tBodies[0].rows].map((row) => {
-    const text = row.cells[column].textContent.trim();
-    const value = numeric ? parseFloat(text.replaceAll(",", "")) : text;
-    return { row, value, last: numeric ? Number.isNaN(value) : text === "" };
-  });
+  const isLast = ({ value }) => value === "" || (numeric && !Number.isFinite(Number(value)));
   rows.sort((a, b) => {
-    if (a.last || b.last) return a.last - b.last;
+    if (isLast(a) || isLast(b)) return isLast(a) - isLast(b);
     const order = numeric ? a.value - b.value : a.value.localeCompare(b.value, "en", { numeric: true });
     return descending ? -order : order;
   });

@@ -1,194 +1,166 @@
-"""report.html: one file without anything from outside, filled into page.html.jinja."""
+"""report.html, one file without anything from outside; and the parts of it that a notebook shows."""
 
 import base64
+import functools
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cvclassic.errors import InputError
-from cvclassic.experiment.result import Run
-from cvclassic.report.answer import answer
-from cvclassic.report.comparison import Comparison, compare, p_text
+from cvclassic.report.harmless import harmless
+from cvclassic.report.parts import Words, header_of, part, seen_in, words_of
 from cvclassic.report.pictures import Picture, pictures
-from cvclassic.report.summary import description_lines, failure_lines, header_lines, remark_lines, table
-from cvclassic.report.sweep import is_sweep, what_was_seen
+from cvclassic.study.study import DatasetStudy, Study
+from cvclassic.study.tables import Column, PairsTable, Table, figures_table, pairs_table
 
 HERE = Path(__file__).parent
-NUMBER = re.compile(r"[\d.,]+( |$)")
 UNBROKEN = re.compile(r"(?<=\d) (?=%|s\b|±|–)|(?<=[±–=<]) (?=\d)|(?<=\bp) (?=[=<])")  # spaces inside of figures
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of texts: `numeric` are the columns that are aligned and sorted as numbers, `heads` those of row names.
+class Figures:
+    """A table as the page has it: each row is its mark, and of each cell its text and what it is sorted by.
 
-    `failed` are the rows of failed jobs.
+    `heads` is the number of columns that name the row.
     """
 
     caption: str
-    headings: list[str]
-    rows: list[list[str]]
-    numeric: set[int]
-    failed: set[int]
-    heads: int
+    columns: tuple[Column, ...]
+    rows: list[tuple[str, list[tuple[str, str | float | None]]]]
+    heads: int = 1
 
 
 @dataclass(frozen=True)
 class Block:
     """What one run says of a data set.
 
-    `run` is its name where the page has several, `seen` the sentences on a sweep, `pairs` None for less than two.
+    `run` is its name where the page has several, `seen` the sentences on a sweep that its answer has not, `pairs` None
+    for less than two contenders, or a line that says why it is missing.
     """
 
     run: str
-    answer: list[str]
-    description: list[str]
+    words: Words
     seen: list[str]
-    pairs: dict[str, Any] | None
-    remarks: list[str]
-    failures: list[str]
+    pairs: PairsTable | str | None
+    lost: list[str]
 
 
 @dataclass(frozen=True)
 class Section:
-    """One data set on the page, a block for each run that has it."""
+    """One data set on the page, a block for each run that has it; `table` is a line where it could not be made."""
 
     id: str
     name: str
     blocks: list[Block]
-    table: Table
+    table: Figures | str
     pictures: list[Picture]
 
 
-def page_of_run(run: Run, comparisons: dict[str, Comparison]) -> str:
-    """The page of one run: for each data set the answer, the table, all pairs and the pictures.
-
-    Parameters
-    ----------
-    run : Run
-    comparisons : dict
-        `compare(run, dataset)` by the name of the data set.
-    """
+def page_of_run(study: Study) -> str:
+    """The page of one run: for each data set the answer, the table, all pairs and the pictures."""
     sections = []
-    for number, dataset in enumerate(run.datasets, 1):
-        comparison = comparisons[dataset["name"]]
-        drawn, lost = _pictures(run, dataset)
-        block = _block("", run, dataset, comparison, lost)
-        order = "In the order in which they ran" if is_sweep(run) else "Best test accuracy first"
-        shown = _table(order, [("", *table(run, dataset, comparison))])
-        sections.append(Section(f"set-{number}", dataset["name"], [block], shown, drawn))
-    return _render([("", run)], sections)
+    for number, dataset in enumerate(study.datasets, 1):
+        found = part("The pictures", pictures, dataset)
+        drawn, lost = ([], [found]) if isinstance(found, str) else found
+        table = part("The table", _figures_of, dataset)
+        sections.append(Section(f"set-{number}", dataset.name, [_block("", dataset, lost)], table, drawn))
+    return _render([("", study)], sections)
 
 
-def page_of_runs(runs: list[Run]) -> str:
+def page_of_runs(studies: Sequence[Study]) -> str:
     """One page on several runs, without pictures: a data set's table has the rows of all of them, with their names."""
-    named = list(zip(_names(runs), runs, strict=True))
+    named = list(zip(_names(studies), studies, strict=True))
     sections = []
-    for number, name in enumerate(dict.fromkeys(dataset["name"] for run in runs for dataset in run.datasets), 1):
-        theirs = [(label, run, dataset) for label, run in named for dataset in run.datasets if dataset["name"] == name]
-        compared = [(label, run, dataset, compare(run, dataset)) for label, run, dataset in theirs]
-        blocks = [_block(label, run, dataset, comparison, []) for label, run, dataset, comparison in compared]
-        tables = [(label, *table(run, dataset, comparison)) for label, run, dataset, comparison in compared]
-        caption = "Each row is compared with the best of its own run"
-        if len({_digest_of_test_images(run, name) for _, run, _ in theirs}) > 1:
-            caption += ". The runs have different test images"
-        sections.append(Section(f"set-{number}", name, blocks, _table(caption, tables), []))
+    for number, name in enumerate(dict.fromkeys(each.name for study in studies for each in study.datasets), 1):
+        theirs = [(run, dataset) for run, study in named for dataset in study.datasets if dataset.name == name]
+        blocks, tables = [], []
+        for run, dataset in theirs:
+            table = part("The table", _figures_of, dataset)
+            blocks.append(_block(run, dataset, [table] if isinstance(table, str) else []))
+            tables += [] if isinstance(table, str) else [(run, table)]
+        differ = len({dataset.record.test_images for _, dataset in theirs}) > 1
+        whole = _side_by_side(tables, differ) if tables else table
+        sections.append(Section(f"set-{number}", name, blocks, whole, []))
     return _render(named, sections)
 
 
-def _render(runs: list[tuple[str, Run]], sections: list[Section]) -> str:
+def table_html(table: Table) -> str:
+    """A table as HTML, for a notebook."""
+    return str(_environment().get_template("tables.html.jinja").module.figures(_figures(table)))
+
+
+def answer_html(study: Study) -> str:
+    """The answers, the tables and the failures as HTML, for a notebook."""
+    sections = [(d.name, words_of(d), part("The table", _figures_of, d)) for d in study.datasets]
+    return str(_environment().get_template("tables.html.jinja").module.answers(sections))
+
+
+@functools.cache
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=lambda value: harmless(value) if type(value) is str else value,  # markup of our own is another type
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["unbroken"] = _unbroken
+    return environment
+
+
+def _render(runs: list[tuple[str, Study]], sections: list[Section]) -> str:
     style, script = ((HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template("page.html.jinja").render(
-        sections=sections,
-        runs=[(name, run, header_lines(run)) for name, run in runs],
-        sweeps=any(is_sweep(run) for _, run in runs),
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=f"sha256-{base64.b64encode(digest).decode()}",
-        svg=Markup,
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            sections=sections,
+            runs=[(name, study.run.record, header_of(study)) for name, study in runs],
+            sweeps=any(study.is_sweep for _, study in runs),
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=f"sha256-{base64.b64encode(digest).decode()}",
+            svg=Markup,
+        )
     )
 
 
-def _block(name: str, run: Run, dataset: dict, comparison: Comparison, lost: list[str]) -> Block:
-    told = answer(run, dataset, comparison)
-    seen = what_was_seen(replace(run, datasets=[dataset])) if is_sweep(run) and comparison.contenders else []
-    return Block(
-        run=name,
-        answer=told,
-        seen=[sentence for sentence in seen if sentence not in told],
-        description=description_lines(dataset),
-        pairs=_pairs(comparison),
-        remarks=[*remark_lines(run, dataset, comparison), *lost],
-        failures=failure_lines(run, dataset),
-    )
+def _block(run: str, dataset: DatasetStudy, lost: list[str]) -> Block:
+    words = words_of(dataset)
+    seen = seen_in([dataset]) if dataset.sizes else []
+    pairs = part("The comparison of pairs", pairs_table, dataset)
+    return Block(run, words, [sentence for sentence in seen if sentence not in words.answer], pairs, lost)
 
 
-def _pictures(run: Run, dataset: dict) -> tuple[list[Picture], list[str]]:
-    """The pictures, or a line that says why there are none: a damaged file must not cost the rest of the page."""
-    try:
-        return pictures(run, dataset), []
-    except InputError as error:
-        return [], [f"Warning: there are no pictures: {error}"]
+def _figures_of(dataset: DatasetStudy) -> Figures:
+    return _figures(figures_table(dataset))
 
 
-def _table(caption: str, parts: list[tuple[str, list[str], list[list[str]]]]) -> Table:
-    """One table of (run's name, headings, rows) parts; a column that a part lacks is empty there."""
-    several = any(name for name, _, _ in parts)
-    headings = list(dict.fromkeys(heading for _, headings, _ in parts for heading in headings))
+def _figures(table: Table) -> Figures:
+    rows = [
+        (mark, list(zip(table.texts(row), map(table.sort_key, row), strict=True)))
+        for row, mark in zip(table.rows, table.marks, strict=True)
+    ]
+    return Figures(table.caption, table.columns, rows)
+
+
+def _side_by_side(tables: list[tuple[str, Figures]], differ: bool) -> Figures:
+    """One table of those of several runs, with the run in front; a column that one lacks is empty there."""
+    columns = {column.key: column for _, table in tables for column in table.columns}
     rows = []
-    for name, own, texts in parts:
-        for row in texts:
-            cells = dict(zip(own, row, strict=True))
-            rows.append([*([name] if several else []), *(cells.get(heading, "") for heading in headings)])
-    headings = ["run", *headings] if several else headings
-    failed = {number for number, row in enumerate(rows) if any(map(_is_failure, row))}
-    rows = [["failed" if _is_failure(cell) else cell for cell in row] for row in rows]  # the reasons stand below
-    numeric = {number for number, cells in enumerate(zip(*rows, strict=True)) if _are_numbers(cells)}
-    return Table(caption, headings, rows, numeric, failed, heads=2 if several else 1)
-
-
-def _are_numbers(cells: tuple[str, ...]) -> bool:
-    filled = [cell for cell in cells if cell not in ("", "failed")]
-    return bool(filled) and all(map(NUMBER.match, filled))
-
-
-def _is_failure(cell: str) -> bool:
-    return cell == "failed" or cell.startswith("failed: ")
-
-
-def _pairs(comparison: Comparison) -> dict[str, Any] | None:
-    """The matrix of p-values: each row against each column, as a verdict and a text."""
-    contenders = comparison.contenders
-    if not comparison.p_values:
-        return None
-    rows = []
-    for setting in contenders:
-        cells = []
-        for other in contenders:
-            p_value = comparison.p_values.get((setting.name, other.name))
-            verdict = comparison.verdict(setting, other)
-            cells.append((verdict, p_text(p_value)) if verdict else ("", "" if setting is other else "not tested"))
-        rows.append(cells)
-    return {
-        "names": [setting.name for setting in contenders],
-        "rows": rows,
-        "test": comparison.corrected(comparison.methods.values()),
-    }
-
-
-def _digest_of_test_images(run: Run, name: str) -> str:
-    with open(run.folder / name / "test_images.npy", "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+    for run, table in tables:
+        keys = [column.key for column in table.columns]
+        for mark, row in table.rows:
+            cells = dict(zip(keys, row, strict=True))
+            rows.append((mark, [(run, run), *(cells.get(key, ("", None)) for key in columns)]))
+    caption = "Each row is compared with the winner of its own run" + ". The runs have different test images" * differ
+    return Figures(caption, (Column("run", "run"), *columns.values()), rows, heads=2)
 
 
 def _unbroken(text: str) -> str:
@@ -196,7 +168,7 @@ def _unbroken(text: str) -> str:
     return UNBROKEN.sub("\N{NO-BREAK SPACE}", text).replace("–\N{NO-BREAK SPACE}", "–\N{WORD JOINER}\N{NO-BREAK SPACE}")
 
 
-def _names(runs: list[Run]) -> list[str]:
-    """The folders' names, or their paths where two have the same name."""
-    names = [run.folder.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
+def _names(studies: Sequence[Study]) -> list[str]:
+    """The runs' names, with their place on the command line where two have the same."""
+    names = [study.run.name for study in studies]
+    return [f"{name} ({n})" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]

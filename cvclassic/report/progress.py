@@ -1,56 +1,76 @@
 """How a run shows itself while it goes on: a live line on a terminal, one plain line per finished job elsewhere."""
 
+import contextlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from cvclassic.experiment.result import Result, describe_settings
-from cvclassic.report.summary import percent
+from cvclassic.report.harmless import harmless
+from cvclassic.runs.job import Job, Outcome, Result
+from cvclassic.study.tables import percent
+
+LONGEST_LINE = 60  # of a job's log
 
 
-@contextmanager
-def show_progress(jobs: list[dict[str, Any]], console: Console) -> Iterator[Any]:
-    """Give the function that `run_jobs` calls as `progress`; `jobs` are still to be run."""
-    n_jobs, varied = len(jobs), _varied(jobs)
-    started, finished = time.perf_counter(), 0
+@contextlib.contextmanager
+def show_progress(jobs: Sequence[Job], console: Console) -> Iterator[Callable[[Job, float, str, Outcome | None], None]]:
+    """Give the listener of `run_locally`; `jobs` are those that will run. A terminal that has gone does no harm."""
+    varied, started, finished = _varied(jobs), time.perf_counter(), 0
 
-    def position(job: dict[str, Any]) -> str:
-        settings = {name: value for name, value in job["settings"].items() if name in varied}
-        n_train = f"{job['n_train']:,} images" if "n_train" in varied else ""
-        seed = f"seed {job['seed']}" if "seed" in varied else ""
-        parts = [job["dataset"], job["pipeline"], n_train, describe_settings(settings), seed]
-        return f"[{finished + 1}/{n_jobs}] " + "  ".join(filter(None, parts))
+    def position(job: Job) -> str:
+        parts = (job.dataset, job.pipeline, job.told(varied))
+        return f"[{finished + 1}/{len(jobs)}] " + "  ".join(filter(None, parts))
 
+    console.file = _Lasting(console.file)
     with console.status("starting") as status:
 
-        def progress(job: dict[str, Any], seconds: float, last_line: str, result: Result | None) -> None:
+        def listen(job: Job, seconds: float, last_line: str, outcome: Outcome | None) -> None:
             nonlocal finished
-            if result is None:
+            if outcome is None:
                 total = time.perf_counter() - started
-                status.update(escape(f"{position(job)}  {seconds:.0f} s  {last_line[:60]}  (run: {total:.0f} s)"))
+                line = f"{position(job)}  {seconds:.0f} s  {last_line[:LONGEST_LINE]}  (run: {total:.0f} s)"
+                status.update(Text(harmless(line)))
                 return
-            console.print(escape(f"{position(job)}  {_outcome(result)}"), highlight=False, soft_wrap=True)
+            console.print(Text(harmless(f"{position(job)}  {_told(outcome.result)}")), soft_wrap=True)
             finished += 1
 
-        yield progress
+        yield listen
 
 
-def _varied(jobs: list[dict[str, Any]]) -> set[str]:
+class _Lasting:
+    """A stream that can be written to when the terminal behind it has gone; rich writes from a thread, too."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+
+def _varied(jobs: Sequence[Job]) -> set[str]:
     """Settings that not all jobs have alike, "seed" where there are several, "n_train" where a data set has several."""
-    values: dict[str, set[str | None]] = {"seed": {job["seed"] for job in jobs}}
-    for name in {job["dataset"] for job in jobs}:
-        sizes = {job["n_train"] for job in jobs if job["dataset"] == name}
-        values["n_train"] = max(values.get("n_train", set()), sizes, key=len)
-    for name in {name for job in jobs for name in job["settings"]}:
-        values[name] = {job["settings"].get(name) for job in jobs}
-    return {name for name, found in values.items() if len(found) > 1}
+    names = {name for job in jobs for name, _ in job.settings}
+    varied = {name for name in names if len({dict(job.settings).get(name) for job in jobs}) > 1}
+    if len({job.seed for job in jobs}) > 1:
+        varied.add("seed")
+    if len({(job.dataset, job.n_train) for job in jobs}) > len({job.dataset for job in jobs}):
+        varied.add("n_train")
+    return varied
 
 
-def _outcome(result: Result) -> str:
+def _told(result: Result) -> str:
     if not result.ok:
         return result.status
     return f"{percent(result.test_accuracy)} test accuracy, fit {result.fit_seconds:.1f} s"

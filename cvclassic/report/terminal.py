@@ -1,56 +1,75 @@
-"""The report in the terminal."""
+"""The report in the terminal, and tables as plain text."""
 
+import io
+from collections.abc import Iterable
+
+from rich import table as rich_table
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from cvclassic.experiment.result import Run
-from cvclassic.report.answer import answer
-from cvclassic.report.comparison import Comparison, compare
-from cvclassic.report.summary import F1_INTERVAL, dataset_lines, failure_lines, header_lines, results_of, table
-from cvclassic.report.sweep import is_sweep, what_was_seen
+from cvclassic.report.harmless import harmless
+from cvclassic.report.parts import header_of, part, seen_in, words_of
+from cvclassic.study.study import DatasetStudy, Study
+from cvclassic.study.tables import FAILED, WINNER, Table, figures_table
 
-FAMILY_STYLES = {"classical": "cyan", "hybrid": "magenta", "neural": "yellow"}
+STYLES = {"classical": "cyan", "hybrid": "magenta", "neural": "yellow", FAILED: "red", WINNER: "bold"}
+NAMES = ("dataset", "pipeline", "family")  # by key: columns that are never broken
 
 
-def print_report(run: Run, console: Console) -> None:
-    """Print the header, then for each data set the answer and a table, best first, or a sweep's in its own order."""
+def print_report(study: Study, console: Console) -> None:
+    """Print the header, for each data set the answer, what to know and the table, and what was seen in a sweep."""
     console.print()
-    for line in header_lines(run):
-        console.print(escape(line), style="dim", highlight=False, soft_wrap=True)
-    for dataset in run.datasets:
-        comparison = compare(run, dataset)
-        console.print(f"\n[bold]{escape(dataset['name'])}[/]", highlight=False)
-        console.print(escape(" ".join(answer(run, dataset, comparison))), highlight=False)
-        for line in dataset_lines(run, dataset, comparison):
-            console.print(escape(line), style="dim", highlight=False, soft_wrap=True)
-        console.print(_table(run, dataset, comparison))
-        for line in failure_lines(run, dataset):
-            console.print(f"[red]{escape(line)}[/]", soft_wrap=True)
-    if is_sweep(run):
+    _print_lines(console, header_of(study), "dim")
+    for dataset in study.datasets:
+        _print_dataset(dataset, console)
+    if seen := seen_in(study.datasets):
         console.print()
-        for sentence in what_was_seen(run):
-            console.print(escape(sentence), highlight=False, soft_wrap=True)
+        _print_lines(console, seen)
 
 
-def _table(run: Run, dataset: dict, comparison: Comparison) -> Table:
-    headings, rows = table(run, dataset, comparison)
-    shown = Table(box=None, header_style="bold", padding=(0, 1), pad_edge=False)
-    hidden = headings.index(F1_INTERVAL) if F1_INTERVAL in headings else None  # for lack of width
-    for number, heading in enumerate(headings):
-        if number != hidden:
-            shown.add_column(heading, justify="left" if number < 2 else "right", no_wrap=number == 0)
-    if hidden is not None:
-        for row in rows:
-            del row[hidden]
-    if is_sweep(run):
-        mark = headings.index("on validation")
-        for row in rows:
-            style = "red" if "failed" in row else "bold" if row[mark] == "best" else None
-            shown.add_row(*map(escape, row), style=style)
-        return shown
-    for row, result in zip(rows, results_of(run, dataset), strict=True):
-        if not result.ok:
-            row[2] = "failed"
-        shown.add_row(*map(escape, row), style=FAMILY_STYLES[result.family] if result.ok else "red")
-    return shown
+def table_text(table: Table, width: int = 160) -> str:
+    """A table as plain text in lines of at most `width` characters."""
+    text = io.StringIO()
+    Console(file=text, width=width, force_terminal=False, no_color=True).print(_drawn(table, gap=1))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _print_dataset(dataset: DatasetStudy, console: Console) -> None:
+    words = words_of(dataset)
+    console.print()
+    _print_lines(console, [dataset.name], "bold")
+    console.print(Text(harmless(" ".join(words.answer))))
+    _print_lines(console, [*words.description, *words.remarks], "dim")
+    table = part("The table", _drawn_figures, dataset)
+    if isinstance(table, str):
+        _print_lines(console, [table], "red")
+    else:
+        console.print(table)
+    _print_lines(console, words.failures, "red")
+
+
+def _print_lines(console: Console, lines: Iterable[str], style: str = "") -> None:
+    for line in lines:
+        console.print(Text(harmless(line), style=style), soft_wrap=True)
+
+
+def _drawn_figures(dataset: DatasetStudy) -> rich_table.Table:
+    return _drawn(figures_table(dataset))
+
+
+def _drawn(table: Table, gap: int = 2) -> rich_table.Table:
+    """The table without columns that are minor or empty, for lack of width."""
+    rows = [table.texts(row) for row in table.rows]
+    shown = [n for n, column in enumerate(table.columns) if not column.minor and any(row[n] for row in rows)]
+    drawn = rich_table.Table(box=None, header_style="bold", padding=(0, gap, 0, 0), pad_edge=False)
+    for column in (table.columns[n] for n in shown):
+        justify = "right" if column.numeric else "left"
+        drawn.add_column(
+            Text(harmless(column.heading)),
+            justify=justify,
+            no_wrap=column.key in NAMES,
+            overflow="fold",
+        )
+    for row, mark in zip(rows, table.marks, strict=True):
+        drawn.add_row(*(Text(harmless(row[n])) for n in shown), style=STYLES.get(mark))
+    return drawn

@@ -1,6 +1,7 @@
 """The stack's callbacks through real trainings, a user's own, and trainings that are killed and go on."""
 
 import csv
+import functools
 import importlib.util
 import json
 import os
@@ -17,7 +18,8 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
 from cvclassic.errors import CVClassicError, MissingDependencyError
-from cvclassic.neural import NeuralClassifier, TrainingStack, prepare_backend
+from cvclassic.neural import NeuralClassifier, TrainingStack, mlp, prepare_backend
+from cvclassic.neural.meter import Stopwatch
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,9 @@ def tiny(input_shape, n_classes, *, hidden=0):
     return prepare_backend().Sequential(model)
 
 
-def classifier(model=tiny, *, log_dir=None, callbacks=(), **fields):
+def classifier(model=tiny, *, log_dir=None, callbacks=(), verbose=True, **fields):
     stack = TrainingStack(**({"epochs": 3, "batch_size": 50} | fields))
-    return NeuralClassifier(model, stack=stack, log_dir=log_dir, callbacks=callbacks)
+    return NeuralClassifier(model, stack=stack, log_dir=log_dir, callbacks=callbacks, verbose=verbose)
 
 
 def fit(digits, **parameters):
@@ -81,15 +83,17 @@ def test_a_time_budget_ends_training_with_the_best_weights(digits, capsys):
     assert model.score(X_val, y_val) == pytest.approx(model.history_["val_accuracy"][model.best_epoch_])
 
 
-def test_the_time_budget_counts_from_when_the_fit_is_said_to_have_started(digits):
+def test_the_time_budget_is_compared_with_what_the_meter_reads(digits):
     X, X_val, y, y_val = digits
 
-    def epochs(started):
-        model = classifier(time_budget=500.0).fit(X, y, X_val, y_val, started=started)
-        return len(model.history_["loss"])
+    def epochs(seconds):
+        meter = Stopwatch()
+        meter.go_on_from({"seconds": seconds})
+        return len(classifier(time_budget=500.0).fit(X, y, X_val, y_val, meter=meter).history_["loss"])
 
-    assert epochs(time.perf_counter() - 1000) == 1
-    assert epochs(time.perf_counter()) == epochs(None) == 3
+    assert epochs(1000) == 1
+    assert epochs(0) == 3
+    assert len(fit(digits, time_budget=500.0).history_["loss"]) == 3
 
 
 def test_overfitting_is_marked_where_the_validation_loss_turned(digits, capsys):
@@ -171,7 +175,7 @@ def template(tmp_path):
 
 
 def test_the_template_of_a_users_callback_works(digits, tmp_path, capsys):
-    from cvclassic.experiment.pipelines import Task, load_pipeline
+    from cvclassic.runs.pipelines import Task, load_pipeline
 
     X, X_val, y, y_val = digits
     file = load_pipeline(template(tmp_path))
@@ -221,10 +225,10 @@ def resumed(digits, folder, capsys, **fields):
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(digits, tmp_path, optimizer, capsys):
-    # One batch per epoch, so that the order of the samples changes nothing but rounding.
-    fields = {"optimizer": optimizer, "epochs": 5, "batch_size": 200, "learning_rate": 0.05}
+    # tests/neural/test_resumed.py has the same on one thread, bit for bit.
+    fields = {"optimizer": optimizer, "epochs": 5, "learning_rate": 0.05}
     uninterrupted = fit(digits, **fields)
-    interrupted(digits, tmp_path, KillAt(3, batch=0), **fields)
+    interrupted(digits, tmp_path, KillAt(3), **fields)
     model, output = resumed(digits, tmp_path, capsys, **fields)
     assert "going on after epoch 3" in output
     assert re.findall(r"^epoch (\d)/5", output, re.MULTILINE) == ["4", "5"]
@@ -285,14 +289,38 @@ def test_a_backup_of_other_settings_is_not_used_and_a_failed_training_leaves_non
     assert os.listdir(tmp_path / "backup") == ["photos.txt"]
 
 
-def test_spent_time_counts_on(digits, tmp_path, capsys):
+class Counting:
+    """A meter that has spent one joule more, and a second, each time that it is read."""
+
+    def __init__(self):
+        self.reads, self.earlier = 0, {}
+
+    def read(self):
+        self.reads += 1
+        return {name: self.reads + self.earlier.get(name, 0.0) for name in ("seconds", "joules")}
+
+    def go_on_from(self, spent):
+        self.earlier = spent
+
+
+def test_what_all_tries_spent_adds_up(digits, tmp_path, capsys):
+    X, X_val, y, y_val = digits
+    first, second = Counting(), Counting()
+    with pytest.raises(Killed):
+        classifier(log_dir=tmp_path, callbacks=[KillAt(2)]).fit(X, y, X_val, y_val, meter=first)
+    classifier(log_dir=tmp_path, callbacks=[KillAt(99)]).fit(X, y, X_val, y_val, meter=second)
+    assert "going on" in capsys.readouterr().out
+    assert second.earlier == {"seconds": first.reads, "joules": first.reads}
+    assert first.reads == 2, "once an epoch"
+
+
+def test_a_time_budget_ends_with_the_tries_before_in_it(digits, tmp_path, capsys):
     fields = {"time_budget": 100.0, "epochs": 4}
     interrupted(digits, tmp_path, KillAt(2), **fields)
     path = tmp_path / "backup" / "training.json"
     state = json.loads(path.read_text())
-    [attributes] = [attributes for name, attributes in state["callbacks"] if name == "TimeBudget"]
-    assert 0 < attributes["spent"] < 100
-    attributes["spent"] = 99.9999
+    assert 0 < state["spent"]["seconds"] < 100
+    state["spent"]["seconds"] = 99.9999
     path.write_text(json.dumps(state))
     model, _ = resumed(digits, tmp_path, capsys, **fields)
     assert len(model.history_["loss"]) == 3
@@ -306,6 +334,112 @@ def test_half_written_files_of_the_interrupted_epoch_do_no_harm(digits, tmp_path
     assert "going on after epoch 2" in output
     assert len(model.history_["loss"]) == 4
     assert model.score(digits[1], digits[3]) == pytest.approx(model.history_["val_accuracy"][model.best_epoch_])
+
+
+DAMAGES = {
+    "no JSON": ("training.json", lambda text: b"{"),
+    "zeros": ("training.json", lambda text: bytes(len(text))),
+    "a list": ("training.json", lambda text: b"[1, 2]"),
+    "an empty object": ("training.json", lambda text: b"{}"),
+    "a history of nothing": ("training.json", lambda text: re.sub(rb'"history": \[', b'"history": [null, ', text)),
+    "a text as figure": ("training.json", lambda text: re.sub(rb'"loss": [\d.]+', b'"loss": "low"', text)),
+    "no time": ("training.json", lambda text: text.replace(b'"seconds"', b'"hours"')),
+    "other callbacks": ("training.json", lambda text: text.replace(b'["CSVLogger", {', b'["Logger", {')),
+    "truncated weights": ("epoch-2.weights.h5", lambda weights: weights[: len(weights) // 2]),
+    "zeroed weights": ("epoch-2.weights.h5", lambda weights: bytes(len(weights))),
+    "best weights of zeros": ("best-2.weights.h5", lambda weights: bytes(len(weights))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_backup_is_not_used(digits, tmp_path, damage, capsys):
+    interrupted(digits, tmp_path, KillAt(2))
+    name, change = DAMAGES[damage]
+    path = tmp_path / "backup" / name
+    before = path.read_bytes()
+    path.write_bytes(change(before))
+    assert path.read_bytes() != before
+    model, output = resumed(digits, tmp_path, capsys)
+    assert "going on" not in output
+    assert len(model.history_["loss"]) == 3
+    assert os.listdir(tmp_path) == ["training.csv"]
+
+
+def test_a_backup_sets_nothing_but_the_state_of_callbacks(digits, tmp_path, capsys):
+    interrupted(digits, tmp_path, KillAt(2))
+    path = tmp_path / "backup" / "training.json"
+    state = json.loads(path.read_text())
+    for _, attributes in state["callbacks"]:
+        attributes |= {"filename": str(tmp_path / "elsewhere"), "_model": None, "patience": 0, "on_epoch_end": "text"}
+    path.write_text(json.dumps(state))
+    model, output = resumed(digits, tmp_path, capsys)
+    assert "going on after epoch 2" in output
+    assert len(model.history_["loss"]) == 3
+    assert os.listdir(tmp_path) == ["training.csv"]
+
+
+def test_a_silent_training_prints_nothing_and_is_the_same(digits, tmp_path, capfd):
+    few = digits[0][:60], digits[1], digits[2][:60], digits[3]
+    fields = {"learning_rate": 0.01, "schedule": "constant", "epochs": 25, "batch_size": 10, "time_budget": 500.0}
+    fields |= {"plateau_patience": 2, "early_stopping_patience": 25, "macro_f1": True, "model": wide}
+    interrupted(few, tmp_path, KillAt(4), **fields)
+    assert "epoch 4/25" in capfd.readouterr().out
+    model = fit(few, log_dir=tmp_path, callbacks=[KillAt(99)], verbose=False, **fields)
+    assert capfd.readouterr() == ("", "")
+    assert [float(row["loss"]) for row in csv_rows(tmp_path)] == pytest.approx(model.history_["loss"])
+    assert model.overfit_epoch_ is not None
+    assert model.history_["loss"] == pytest.approx(fit(few, **fields).history_["loss"], rel=1e-2)
+    capfd.readouterr()
+    with pytest.raises(CVClassicError, match="diverged"):
+        fit(digits, optimizer="sgd", learning_rate=1e38, verbose=False)
+    assert len(fit(digits, time_budget=1e-3, verbose=False).history_["loss"]) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_each_epoch_has_an_order_of_its_own_with_every_sample_in_it():
+    from cvclassic.neural.epochs import Batches, EpochDraws
+
+    def orders(seed):
+        batches = Batches((np.arange(53), -np.arange(53)), batch_size=10)
+        draws = EpochDraws(seed, batches)
+        draws.set_model(prepare_backend().Sequential([prepare_backend().layers.Dropout(0.5)]))
+        for epoch in (0, 1, 2):
+            draws.on_epoch_begin(epoch)
+            assert [len(rows) for rows, _ in (batches[i] for i in range(len(batches)))] == [10] * 5 + [3]
+            assert all((rows == -others).all() for rows, others in (batches[i] for i in range(len(batches))))
+            yield tuple(np.concatenate([batches[i][0] for i in range(len(batches))]).tolist())
+
+    first, again, other = (list(orders(seed)) for seed in (0, 0, 1))
+    assert first == again
+    assert all(sorted(order) == list(range(53)) for order in first)
+    assert len({*first, *other}) == 6
+
+
+class Seen:
+    """Makes a callback that notes, after each epoch, the states of the generators in layers."""
+
+    def __init__(self):
+        self.states = []
+
+    def __call__(self):
+        def note(epoch, logs):
+            variables = callback.model.variables
+            states = [np.array(v).tolist() for v in variables if v.name == "seed_generator_state"]
+            self.states.append(sorted(states))
+
+        callback = prepare_backend().callbacks.LambdaCallback(on_epoch_end=note)
+        return callback
+
+
+def test_generators_in_layers_keep_their_seeds_and_begin_each_epoch_elsewhere(digits):
+    seen = Seen()
+    fit(digits, model=functools.partial(mlp, width=16, mirror=True), callbacks=[seen], epochs=2, batch_size=50)
+    first, second = (np.array(states) for states in seen.states)
+    assert len(first) == 3, "of RandomFlip and of two layers of dropout"
+    np.testing.assert_array_equal(first[:, 0], second[:, 0])
+    assert len(set(first[:, 0])) == 3
+    np.testing.assert_array_equal(second[:, 1] - first[:, 1], 2**20)
+    assert first[:, 1].min() >= 4, "a draw for each batch"
 
 
 KILLED_PIPELINE = '''

@@ -228,6 +228,14 @@ def test_a_pickle_predicts_the_same_without_optimizer_state(digits, fitted):
     assert len(pickled) < 4 * fitted.n_parameters_ + 100_000
 
 
+def test_a_pickle_says_nothing_of_where_it_was_trained(digits, tmp_path):
+    logged = NeuralClassifier(tiny, stack=FAST, log_dir=tmp_path / "some" / "folder").fit(digits[0], digits[3])
+    pickled = pickle.dumps(logged)
+    assert str(tmp_path).encode() not in pickled
+    assert pickle.loads(pickled).log_dir is None
+    assert logged.log_dir == tmp_path / "some" / "folder"
+
+
 def test_an_unfitted_classifier_can_be_pickled_and_cloned():
     model = NeuralClassifier(functools.partial(cnn, mirror=True), stack=FAST, seed=3)
     assert pickle.loads(pickle.dumps(model)).seed == 3
@@ -269,7 +277,10 @@ def test_grid_search(digits):
         ({"y_val": np.full(4, 7)}, r"labels that y lacks: \[7\]"),
         ({"loss": "mse"}, "squared_hinge"),
         ({"stack": "adam"}, "TrainingStack"),
-        ({"model": "cnn"}, "function"),
+        ({"model": "cnn"}, r"'cnn', a text; import the function: from .* import cnn, and give NeuralClassifier\(cnn\)"),
+        ({"model": "ResNet-small"}, r"import resnet_small, and give NeuralClassifier\(resnet_small\)"),
+        ({"model": "linear"}, r"functions \(mlp, .*\), to import: from cvclassic.neural import linear_head"),
+        ({"model": 3}, r"model is 3; it must be a function"),
         ({"model": no_model}, "NoneType"),
         ({"model": with_softmax}, "softmax"),
         ({"model": one_score_too_many}, "3.*2 classes"),

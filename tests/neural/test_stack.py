@@ -105,7 +105,7 @@ def test_the_callbacks_and_what_they_watch(tmp_path):
     for name in ("EarlyStopping", "BestWeights", "ReduceLROnPlateau"):
         assert (by_name[name].monitor, by_name[name].mode) == ("val_accuracy", "max")
     assert isinstance(by_name["BestWeights"], prepare_backend().callbacks.ModelCheckpoint)
-    assert {"TerminateOnNaN", "CSVLogger", "LearningRateScheduler"} <= by_name.keys()
+    assert {"StopOnNaN", "CSVLogger", "LearningRateScheduler"} <= by_name.keys()
 
 
 def test_without_validation_nothing_stops_early(tmp_path):

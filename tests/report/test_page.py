@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from cvclassic.experiment.result import job_folder
+from cvclassic.report import answer_html, page_of_run, page_of_runs, parts, table_html
 from cvclassic.report import page as page_module
-from cvclassic.report import write_report, write_side_by_side
 from cvclassic.report.pictures import Picture
+from cvclassic.study.study import Study
+from cvclassic.study.tables import results_table
+from tests.made_runs import make_run, make_study
+from tests.report.conftest import HOSTILE, SCRIPT
 
 WIDTHS = (1280, 390)
-HOSTILE = "<script>document.title='mine'</script>"
+TAGS = {"div", "table", "caption", "span", "thead", "tr", "th", "tbody", "td", "h3", "p", "ul", "li"}
+TWO = [("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ PICTURES = [drawing("narrow", 340, 200, "animals"), drawing("wide", 800, 300, "a
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, write_run):
+def report(tmp_path_factory):
     """The page of a run on two data sets, in one of which a pipeline failed.
 
     Two pictures stand in place of the real ones: one that a phone can show whole, and a wide one.
@@ -82,16 +86,21 @@ def report(tmp_path_factory, write_run):
     jobs = [
         ("animals", "svm", "classical", 20, 11.5),
         ("animals", "hist", "classical", 100, 2.0),
-        ("animals", "mlp", "neural", "failed: ValueError: <b>no</b>", None),
+        ("animals", "mlp", "neural", "failed: ValueError: <b>no</b>"),
         ("animals", "cnn", "neural", 18, 1234.5),
         ("plants", "svm", "classical", 30, 1.0),
         ("plants", "cnn", "neural", 200, 9.0),
     ]
-    run = write_run(tmp_path_factory.mktemp("run"), jobs, sets=("animals", "plants"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "pictures", lambda run, dataset: PICTURES)
-        assert "report.html" in write_report(run)
-    return run.folder / "report.html"
+        patch.setattr(page_module, "pictures", lambda dataset: (PICTURES, []))
+        return written(page_of_run(make_study(jobs, sets=("animals", "plants"))), tmp_path_factory.mktemp("page"))
+
+
+def written(page, folder):
+    """The path of a file that holds the page."""
+    path = folder / "report.html"
+    path.write_bytes(page.encode())
+    return path
 
 
 def visible(page, selector):
@@ -107,7 +116,13 @@ def column(page, heading, table="#set-1 table.sortable"):
 def test_the_answer_stands_first_and_all_sections_are_there(browse, report):
     page = browse(report)
     text = page.locator("#set-1").inner_text()
-    parts = ["On animals, svm, the best classical pipeline", "Figures", "Pairs", "Pictures", "What to know"]
+    parts = [
+        "On animals, svm, the best classical pipeline on the 50 validation images",
+        "Figures",
+        "Pairs",
+        "Pictures",
+        "What to know",
+    ]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert "mlp: failed: ValueError: <b>no</b>" in text
@@ -121,14 +136,35 @@ def test_tables_sort_by_each_column_numbers_as_numbers_and_failed_rows_last(brow
     heading = page.get_by_role("columnheader", name="fit s").first
     assert column(page, "pipeline") == ["cnn", "svm", "hist", "mlp"]
     heading.get_by_role("button").click()
-    assert column(page, "fit s") == ["1234.5", "11.5", "2.0", ""]
+    assert column(page, "fit s") == ["1,234.5", "11.5", "2.0", ""]
     assert heading.get_attribute("aria-sort") == "descending"
     heading.get_by_role("button").click()
-    assert column(page, "fit s") == ["2.0", "11.5", "1234.5", ""]
+    assert column(page, "fit s") == ["2.0", "11.5", "1,234.5", ""]
     assert heading.get_attribute("aria-sort") == "ascending"
     page.get_by_role("columnheader", name="pipeline").first.get_by_role("button").click()
     assert column(page, "pipeline") == ["cnn", "hist", "mlp", "svm"]
     assert page.locator("#set-1 table.sortable [aria-sort]").count() == 1
+    page.get_by_role("columnheader", name="pipeline").first.get_by_role("button").click()
+    assert column(page, "pipeline") == ["svm", "mlp", "hist", "cnn"]
+    page.get_by_role("columnheader", name="test accuracy").first.get_by_role("button").click()
+    assert column(page, "test accuracy") == ["95.50 %", "95.00 %", "75.00 %", "failed"]
+    page.get_by_role("columnheader", name="test accuracy").first.get_by_role("button").click()
+    assert column(page, "test accuracy") == ["75.00 %", "95.00 %", "95.50 %", "failed"]
+
+
+def test_settings_that_are_numbers_sort_as_numbers_and_others_as_texts(browse, tmp_path):
+    rates = ("1e-3", "0.01", "5e-1")
+    jobs = [
+        ("animals", "mlp", "neural", 20, 1.0, {"settings": {"rate": rate, "kind": kind}})
+        for rate, kind in zip(rates, ("b", "10", "9"), strict=True)
+    ]
+    page = browse(written(page_of_run(make_study(jobs, sweep={"rate": rates, "kind": ["b", "10", "9"]})), tmp_path))
+    page.get_by_role("columnheader", name="rate").get_by_role("button").click()
+    assert column(page, "rate") == ["5e-1", "0.01", "1e-3"]
+    page.get_by_role("columnheader", name="rate").get_by_role("button").click()
+    assert column(page, "rate") == ["1e-3", "0.01", "5e-1"]
+    page.get_by_role("columnheader", name="kind").get_by_role("button").click()
+    assert column(page, "kind") == ["9", "10", "b"]
 
 
 def test_a_tab_for_each_data_set_by_mouse_key_and_link(browse, report):
@@ -197,114 +233,162 @@ def faults_by_axe(page):
     ]
 
 
-def test_texts_of_users_are_never_markup(browse, make_run):
-    jobs = [
-        ("animals", "svm", "classical", 20, 1.0, {"warnings": [f"Warning: {HOSTILE}"]}),
-        ("animals", "cnn", "neural", f"failed: {HOSTILE}", None),
-    ]
-    run = make_run(jobs, classes=(HOSTILE, "<img src=x onerror=alert(1)>", '"><svg onload=alert(2)>'), notes=[HOSTILE])
-    run.datasets[0]["warnings"] = [HOSTILE]
-    run.datasets[0]["provenance"] = HOSTILE
-    write_report(run)
-    page = browse(run.folder / "report.html")
-    assert page.title() == "Accuracy report: animals"
-    assert page.locator("script").count() == 1
-    assert page.locator("main img").count() == 0
-    assert page.locator("main").inner_text().count(HOSTILE) == 5
+def test_texts_of_users_are_never_markup(browse, hostile_study, tmp_path):
+    for number, text in enumerate((page_of_run(hostile_study), page_of_runs([hostile_study, hostile_study]))):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        page = browse(written(text, folder))
+        assert page.title() == f"Accuracy report: {SCRIPT}"
+        assert page.locator("script").count() == 1
+        assert page.locator("main img, main a, main b:not(.pairs b)").count() == 0
+        shown = page.locator("body").inner_text()
+        for name in (SCRIPT, "a|b`c`", "\ufffd[31mred\ufffd0m", '=HYPERLINK("http://x")', "two lines |", "]]>"):
+            assert shown.count(name) > 3
+        assert "\ufffd\ufffdevil failed" in shown
 
 
-def of_kind(kind, make_run):
-    """A run of the kind, and what its page must say."""
-    jobs = [("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)]
+def test_snippets_for_notebooks_are_harmless_too(hostile_study):
+    for text in (answer_html(hostile_study), table_html(results_table(hostile_study))):
+        assert re.findall(r"<(\w+)", text).count("table") == 1
+        assert set(re.findall(r"<(\w+)", text)) <= TAGS
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
+    text = answer_html(make_study([*TWO, ("animals", "mlp", "neural", "failed: a < b")]))
+    for said in (
+        "<h3>animals</h3>",
+        "svm, the only classical pipeline",
+        ">95.00 %</td>",
+        "<li>mlp: failed: a &lt; b</li>",
+    ):
+        assert said in text
+
+
+def of_kind(kind):
+    """A study of the kind, and what its page must say."""
     if kind == "one beside a failed one":
-        failed = ("animals", "mlp", "neural", "failed: killed", None)
-        return make_run([jobs[0], failed]), ("mlp: failed: killed", "There is nothing to compare it with.")
+        failed = ("animals", "mlp", "neural", "failed: killed")
+        return make_study([TWO[0], failed]), ("mlp: failed: killed", "There is nothing to compare it with.")
     if kind == "100 classes":
         names = [f"class number {k} with a name that is long" for k in range(100)]
-        return make_run(jobs, classes=names, n_test=1000), ("100 classes, 32 x 32 RGB",)
+        return make_study(TWO, classes=names, n_test=1000), ("100 classes, 32 x 32 RGB",)
     if kind == "two gray classes":
-        return make_run(jobs, shape=(28, 28), classes=("no", "yes")), ("2 classes, 28 x 28 gray",)
+        return make_study(TWO, shape=(28, 28), classes=("no", "yes")), ("2 classes, 28 x 28 gray",)
     if kind == "nothing yet":
-        return make_run([(*job[:3], None, None) for job in jobs]), ("2 of 2 jobs have no result yet.",)
-    seeds = [(*job, {"seed": seed, "settings": {"C": c}}) for job in jobs for c in ("1", "10") for seed in (0, 1)]
-    said = "the settings that were best on the validation split"
-    return make_run(seeds, repeats=2, sweep={"C": ["1", "10"]}), (said,)
+        return make_study([(*job[:3], None) for job in TWO]), ("2 of 2 jobs have no result yet.",)
+    if kind == "hostile names":
+        jobs = [(SCRIPT, f"{job[1]} {name}", *job[2:]) for job in TWO for name in HOSTILE]
+        return make_study(jobs, sets=(SCRIPT,), classes=HOSTILE), (SCRIPT, "svm two lines |")
+    seeds = [(*job, {"seed": seed, "settings": {"C": c}}) for job in TWO for c in ("1", "10") for seed in (0, 1)]
+    said = "the settings that were best on the validation images"
+    return make_study(seeds, repeats=2, sweep={"C": ["1", "10"]}), (said,)
 
 
-KINDS = ("one beside a failed one", "100 classes", "two gray classes", "nothing yet", "sweep")
+KINDS = ("one beside a failed one", "100 classes", "two gray classes", "nothing yet", "hostile names", "sweep")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_runs_of_every_kind_are_in_order_with_their_real_pictures(browse, make_run, real_pictures, kind):
-    run, said = of_kind(kind, make_run)
-    write_report(run)
-    path = run.folder / "report.html"
+def test_runs_of_every_kind_are_in_order_with_their_real_pictures(browse, real_pictures, tmp_path, kind):
+    study, said = of_kind(kind)
+    path = written(page_of_run(study), tmp_path)
     assert path.stat().st_size < 5e6
     for width, scheme in zip(WIDTHS, ("light", "dark"), strict=True):
         page = browse(path, width=width, color_scheme=scheme)
         assert all(sentence in page.locator("main").inner_text() for sentence in said)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert "could not be" not in page.locator("main").inner_text()
         assert visible(page, "figure svg") == [True] * page.locator("figure").count()
+    assert (page.locator("figure").count() > 0) == (kind != "nothing yet")
     assert faults_by_axe(page) == []
 
 
-def test_a_damaged_run_loses_its_pictures_and_not_its_page(make_run, monkeypatch):
-    def damaged(run, dataset):
-        raise page_module.InputError("predictions.npz can't be read")
+@pytest.mark.parametrize(
+    ("module", "name", "what"),
+    [
+        (parts, "answer", "The answer"),
+        (parts, "description_lines", "The description"),
+        (parts, "remark_lines", "The remarks"),
+        (parts, "failure_lines", "The list of failures"),
+        (parts, "header_lines", "The header"),
+        (page_module, "figures_table", "The table"),
+        (page_module, "pairs_table", "The comparison of pairs"),
+        (page_module, "pictures", "The pictures"),
+    ],
+)
+def test_a_part_that_fails_is_a_line_and_the_others_stand(monkeypatch, module, name, what):
+    def fail(*arguments):
+        raise ValueError("<b>no</b>")
 
-    monkeypatch.setattr(page_module, "pictures", damaged)
-    run = make_run([("animals", "svm", "classical", 20, 1.0)])
-    write_report(run)
-    text = (run.folder / "report.html").read_text()
-    assert "there are no pictures: predictions.npz can&#39;t be read" in text
-    assert "95.00 %" in text
+    monkeypatch.setattr(module, name, fail)
+    study = make_study([*TWO, ("animals", "mlp", "neural", "failed: killed")])
+    pages = [page_of_run(study), page_of_runs([study, study])]
+    others = {
+        "The answer": "the only classical pipeline",
+        "The description": "drawn at random",
+        "The list of failures": "mlp: failed: killed",
+        "The header": "<li>Machine: a machine",
+        "The table": ">macro F1</th>",
+        "The comparison of pairs": "<b>better</b>",
+    }
+    lost = others.pop(what, "<svg")
+    line = f"{what} could not be made: ValueError: &lt;b&gt;no&lt;/b&gt;"
+    for page in pages[: 1 if name == "pictures" else 2]:
+        assert line in page
+        assert all(said in page for said in others.values())
+        assert lost not in page
 
 
-def test_several_runs_stand_side_by_side_each_row_with_its_run(browse, make_run, tmp_path):
-    jobs = [("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)]
-    runs = [make_run(jobs, name="first"), make_run([*jobs, ("animals", "mlp", "neural", 100, 5.0)], name="second")]
-    write_side_by_side(runs, tmp_path / "both.html")
-    page = browse(tmp_path / "both.html")
+def test_a_picture_that_could_not_be_drawn_is_told(monkeypatch):
+    lost = "The picture of costs could not be drawn: KeyError: 1"
+    monkeypatch.setattr(page_module, "pictures", lambda dataset: (PICTURES, [lost]))
+    page = page_of_run(make_study(TWO))
+    assert page.count("<figure") == len(PICTURES)
+    assert f'<li class="failed">{lost}</li>' in page
+
+
+def test_several_runs_stand_side_by_side_each_row_with_its_run(browse, tmp_path):
+    studies = [
+        make_study(TWO, name="first"),
+        make_study([*TWO, ("animals", "mlp", "neural", 100, 5.0, {"fit_energy_joules": 7.0})], name="second"),
+    ]
+    page = browse(written(page_of_runs(studies), tmp_path))
     assert column(page, "run") == ["first"] * 2 + ["second"] * 3
     assert column(page, "pipeline") == ["svm", "cnn", "svm", "cnn", "mlp"]
+    assert column(page, "fit J") == ["", "", "", "", "7"]
     assert page.locator("caption", has_text="different test images").count() == 0
     assert page.locator("table.pairs").count() == 2
     assert faults_by_axe(page) == []
 
-    other = make_run(jobs, name="third", n_test=300)
-    write_side_by_side([runs[0], other], tmp_path / "both.html")
-    assert "different test images" in (tmp_path / "both.html").read_text()
+
+def test_runs_with_different_test_images_are_told_and_those_of_one_name_have_numbers():
+    run = make_run(TWO)
+    other = Study(replace(run, datasets=(replace(run.datasets[0], test_images="def"),)))
+    page = page_of_runs([Study(run), other])
+    assert "The runs have different test images" in page
+    assert "<h3>run (1)</h3>" in page
+    assert "<h3>run (2)</h3>" in page
 
 
-def test_runs_of_one_name_are_told_apart_by_their_paths(make_run, tmp_path):
-    jobs = [("animals", "svm", "classical", 20, 1.0)]
-    runs = [make_run(jobs, name=f"{parent}/run") for parent in ("a", "b")]
-    write_side_by_side(runs, tmp_path / "both.html")
-    text = (tmp_path / "both.html").read_text()
-    assert str(tmp_path / "a" / "run") in text
-    assert str(tmp_path / "b" / "run") in text
+def test_a_sweep_stands_beside_a_run_with_other_columns():
+    seeds = [(*job, {"seed": seed}) for job in TWO for seed in (0, 1)]
+    page = page_of_runs([make_study(TWO, name="one"), make_study(seeds, repeats=2, name="two")])
+    assert ">95.00 %</td>" in page
+    assert ">95.00 ± 0.00 %</td>" in page
+    assert page.count("<tr") == 1 + 2 + 2 + 2 * 3  # of the table, and of both matrices
 
 
-def test_columns_of_options_are_there_only_where_the_run_has_them(make_run, tmp_path):
-    run = make_run([("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)])
-    write_report(run)
-    assert "corruption error" not in (run.folder / "report.html").read_text()
-    changed = [
-        replace(run.results[0], over_budget=False, mean_corruption_error=0.25, fit_energy_joules=12.34),
-        replace(run.results[1], over_budget=True),
-    ]
-    run.config["time_budget"] = 5
-    write_report(replace(run, results=changed))
-    text = (run.folder / "report.md").read_text()
-    header, _, first, second = [line for line in text.splitlines() if line.startswith("|")]
-    assert header.endswith("| mean corruption error | fit J |")
-    assert first.endswith("| 25.00 % | 12 |")
-    assert second.endswith("|  |  |")
-    assert "| 9.0 (over budget) |" in second
+def test_the_matrix_of_pairs_says_better_worse_and_undecided():
+    jobs = [*TWO, ("animals", "hist", "classical", 22, 1.0)]
+    page = page_of_run(make_study(jobs))
+    [matrix] = re.findall(r'<table class="pairs">.*?</table>', page, re.DOTALL)
+    verdicts = re.findall(r'<td(?: class="\w+")?>(?:<b>(\w+)</b>)?', matrix)
+    assert verdicts == ["", "undecided", "better", "undecided", "", "better", "worse", "worse", ""]
+    assert "Holm-corrected for 3 pairs" in matrix
+    assert not re.search(r"\bties?\b", page)
 
 
-def test_a_run_without_one_of_its_predictions_files_has_its_page(make_run):
-    run = make_run([("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)])
-    (job_folder(run.folder, run.config["jobs"][0]) / "predictions.npz").unlink()
-    write_report(run)
-    assert "was not tested" in (run.folder / "report.html").read_text()
+def test_a_run_without_one_of_its_predictions_has_its_page():
+    run = make_run(TWO)
+    damaged = replace(run.outcomes[0], predictions=None)
+    page = page_of_run(Study(replace(run, outcomes=(damaged, run.outcomes[1]))))
+    assert "was not tested" in page
+    assert 'class="pairs"' not in page

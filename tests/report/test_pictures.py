@@ -1,10 +1,10 @@
-"""The pictures say what a run's files say, and can stand in a page: from synthetic runs whose figures are known."""
+"""The pictures say what the study says, and can stand in a page: from made runs whose figures are known."""
 
 import base64
 import io
 import re
 from collections import Counter
-from dataclasses import fields
+from dataclasses import replace
 from itertools import combinations
 from xml.etree import ElementTree
 
@@ -13,113 +13,75 @@ import pytest
 from PIL import Image
 from skimage.color import rgb2lab
 from sklearn.metrics import f1_score
+from statsmodels.stats.proportion import proportion_confint
 
-from cvclassic.errors import InputError
-from cvclassic.experiment.result import Result, Run, job_folder
-from cvclassic.experiment.statistics import wilson_interval
+from cvclassic.errors import DataError
 from cvclassic.report.pictures import accuracy, classes, curves, images, pictures, style
 from cvclassic.report.pictures.accuracy import pareto_front
 from cvclassic.report.pictures.classes import most_confused, similar_together
-from cvclassic.report.pictures.curves import best_epoch, crossings, overfit_epoch, where_they_cross
+from cvclassic.report.pictures.curves import best_epoch, overfit_epoch
 from cvclassic.report.pictures.labels import place_labels
 from cvclassic.report.pictures.subject import Subject
+from cvclassic.runs.job import ClassFigures, Outcome, Predictions, SetImages
+from cvclassic.study.sizes import crossing_sentence
+from cvclassic.study.study import Study
+from tests.made_runs import make_study
 
-CONTENDERS = {
-    "hog_svm": ("classical", 0.9),
-    "sobel_svm": ("classical", 0.7),
-    "head": ("hybrid", 0.75),
-    "cnn": ("neural", 0.8),
-}
+SVG = "{http://www.w3.org/2000/svg}"
+JOBS = [
+    ("animals", "hog_svm", "classical", 20, 0.5),
+    ("animals", "sobel_svm", "classical", 60, 0.7, {"predict_images_per_second": 900.0}),
+    ("animals", "head", "hybrid", 50, 5.0),
+    ("animals", "cnn", "neural", 40, 50.0),
+]
 HISTORY = {
     "loss": [1.0, 0.6, 0.4, 0.3, 0.2],
     "accuracy": [0.5, 0.7, 0.8, 0.9, 0.95],
     "val_loss": [1.1, 0.8, 0.7, 0.75, 0.8],
     "val_accuracy": [0.5, 0.6, 0.7, 0.72, 0.71],
-    "learning_rate": [0.01, 0.01, 0.005, 0.005, 0.001],
+    "learning_rate": [0.01, 0.01, 0.005, 0.005, 0.0],
 }
+HOSTILE = ("<script>alert(1)</script>", "$x$ & \"'", "a\nb\x00\x1b[31m", "\ud800\u202eevil", "_under]]>")
+HARMLESS = ("<script>alert(1)</script>", "$x$ & \"'", "a b\ufffd\ufffd[31m", "\ufffd\ufffdevil", "_under]]>")
 
 
-def make_run(
-    folder, contenders=CONTENDERS, *, name="animals", n_classes=3, class_names=None, n_test=200, shape=(12, 16, 3),
-    sizes=(1000,), seeds=(0,), settings=({},), with_scores=True, extra=None, **config,
-):  # fmt: skip
-    """A run's folder with images and predictions, and its `Run`; `extra(pipeline)` gives more fields of results."""
-    rng = np.random.default_rng(5)
-    (folder / name).mkdir(parents=True)
-    y_true = np.arange(n_test) % n_classes
-    pixels = rng.integers(0, 256, (n_test, *shape), dtype=np.uint8)
-    np.save(folder / name / "test_images.npy", pixels)
-    np.save(folder / name / "class_examples.npy", pixels[:n_classes])
-    class_names = class_names or [f"class{k}" for k in range(n_classes)]
-    results = []
-    for (pipeline, (family, share)), own, n_train, seed in (
-        (item, own, n_train, seed)
-        for item in contenders.items() for own in settings for n_train in sizes for seed in seeds
-    ):  # fmt: skip
-        scores = rng.normal(size=(n_test, n_classes)).astype(np.float32)
-        right = rng.random(n_test) < share * (n_train / max(sizes)) ** 0.1
+def make(jobs=JOBS, *, n_test=200, shape=(12, 16, 3), **more):
+    """The study of one data set, of small images."""
+    return make_study(jobs, n_test=n_test, shape=shape, **more).datasets[0]
+
+
+def scattered(study):
+    """The study with predictions that are wrong here and there, each pipeline elsewhere, and figures to match."""
+    random, n_classes = np.random.default_rng(5), len(study.record.class_names)
+
+    def change(outcome):
+        result, y_true = outcome.result, outcome.predictions.y_true
+        scores = random.normal(size=(len(y_true), n_classes)).astype(np.float32)
+        right = random.random(len(y_true)) < result.test_accuracy
         scores[right, y_true[right]] += 10
         y_pred = scores.argmax(axis=1)
-        arrays = {"y_true": y_true, "y_pred": y_pred}
-        if with_scores:
-            arrays["scores"] = scores[:, 1] - scores[:, 0] if n_classes == 2 else scores
-        job = {"dataset": name, "pipeline": pipeline, "seed": seed, "n_train": n_train, "settings": own}
-        job_folder(folder, job).mkdir()
-        np.savez(job_folder(folder, job) / "predictions.npz", **arrays)
-        more = extra(pipeline) if extra else {}
-        results.append(make_result(job | {"family": family}, y_true, y_pred, class_names, more))
-    dataset = {
-        "name": name,
-        "class_names": class_names,
-        "image_shape": list(shape),
-        "sizes": {"train": max(sizes), "validation": 50, "test": n_test},
-    }
-    base = {
-        "stack": {"epochs": 8, "monitor": "val_loss"},
-        "settings": {},
-        "sweep": {},
-        "repeats": len(seeds),
-        "datasets": [name],
-        "pipelines": {pipeline: {"stack": None, "published": None} for pipeline in contenders},
-    }
-    return Run(folder, base | config, [dataset], results)
+        f1 = f1_score(y_true, y_pred, average=None, labels=range(n_classes), zero_division=0.0)
+        per_class = tuple(ClassFigures("", 0.5, 0.5, float(score), 10) for score in f1)
+        result = replace(result, test_accuracy=float(np.mean(y_true == y_pred)), per_class=per_class)
+        return Outcome(result, Predictions(y_true, y_pred, scores))
+
+    run = study.study.run
+    return Study(replace(run, outcomes=tuple(map(change, run.outcomes)))).datasets[0]
 
 
-def make_result(job, y_true, y_pred, class_names, more):
-    right = int(np.sum(y_true == y_pred))
-    low, high = wilson_interval(right, len(y_true))
-    f1 = f1_score(y_true, y_pred, average=None, labels=range(len(class_names)), zero_division=0.0)
-    speed = 10 + len(job["pipeline"])
-    figures = job | {
-        "status": "ok",
-        "test_accuracy": right / len(y_true),
-        "ci_low": low,
-        "ci_high": high,
-        "fit_seconds": {"classical": 0.5, "hybrid": 5.0, "neural": 50.0}[job["family"]] * speed,
-        "predict_images_per_second": 1000.0 * speed,
-        "peak_memory_mb": 20.0 * speed,
-        "model_bytes": 100_000 * speed,
-        "n_test": len(y_true),
-        "per_class": [{"class": name, "f1": float(score)} for name, score in zip(class_names, f1, strict=True)],
-        "history": HISTORY if job["family"] == "neural" else None,
-    } | more  # fmt: skip
-    known = {f.name for f in fields(Result)}
-    result = Result(**{name: value for name, value in figures.items() if name in known})
-    for extra in figures.keys() - known:
-        object.__setattr__(result, extra, figures[extra])
-    return result
-
-
-def drawn(run, *makers):
-    """Pictures by name: all of a run's, or those of some makers."""
+def drawn(study, *makers):
+    """Pictures by name: all of a data set's, or those of some makers."""
     if not makers:
-        return {picture.name: picture for picture in pictures(run, run.datasets[0])}
-    with style.drawing_style():
-        return {picture.name: picture for make in makers for picture in make(Subject(run, run.datasets[0]))}
+        found, lost = pictures(study)
+        assert lost == []
+    else:
+        with style.drawing_style():
+            found = [picture for make in makers for picture in make(Subject(study))]
+    return {picture.name: picture for picture in found}
 
 
 def texts(picture):
-    return ["".join(element.itertext()) for element in parsed(picture).iter("{http://www.w3.org/2000/svg}text")]
+    return ["".join(element.itertext()) for element in parsed(picture).iter(SVG + "text")]
 
 
 def parsed(picture):
@@ -132,21 +94,28 @@ def embedded(picture):
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))[..., :3] for text in found]
 
 
-def predictions(run, pipeline):
-    (result,) = [r for r in run.results if r.pipeline == pipeline]
-    job = {name: getattr(result, name) for name in ("dataset", "pipeline", "seed", "n_train", "settings")}
-    return dict(np.load(job_folder(run.folder, job) / "predictions.npz"))
+def results(study):
+    return [outcome.result for outcome in study.outcomes]
+
+
+def predictions(study, pipeline):
+    (found,) = [outcome.predictions for outcome in study.outcomes if outcome.result.pipeline == pipeline]
+    return found
+
+
+def pixels_of(study):
+    return study.study.run.images[study.name].test
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def study():
     names = ["cat <b>&", "dog $x$ of a breed whose name is very long", "frog\x01\n"]
-    return make_run(tmp_path_factory.mktemp("run"), class_names=names)
+    return scattered(make([*JOBS[:3], (*JOBS[3], {"history": HISTORY})], classes=names, stack={"epochs": 8}))
 
 
 @pytest.fixture(scope="module")
-def page(run):
-    return drawn(run)
+def page(study):
+    return drawn(study)
 
 
 def test_a_run_has_all_pictures_that_it_has_data_for_in_the_order_of_the_page(page):
@@ -185,9 +154,11 @@ def test_each_is_svg_that_can_stand_in_a_page(page):
         assert len(picture.caption) > 20
 
 
-def test_no_id_stands_twice_in_a_page_of_several_sets_and_runs_and_every_reference_is_met(run, page, tmp_path):
-    others = [make_run(tmp_path / "run", name=name, n_test=60) for name in ("animals", "other animals")]
-    others = [drawn(other, accuracy.bars, accuracy.against_fit_time, images.confident_mistakes) for other in others]
+def test_no_id_stands_twice_in_a_page_of_several_sets_and_runs_and_every_reference_is_met(page):
+    both = [*JOBS, *(("others", *job[1:]) for job in JOBS)]
+    others = [make(n_test=60, name="b"), *make_study(both, sets=("animals", "others"), n_test=60, name="c").datasets]
+    makers = accuracy.bars, accuracy.against_fit_time, images.confident_mistakes
+    others = [drawn(other, *makers) for other in others]
     svgs = [picture.svg for each in (page, *others) for picture in each.values()]
     ids = Counter(identifier for svg in svgs for identifier in re.findall(r' id="([^"]+)"', svg))
     assert max(ids.values()) == 1
@@ -196,10 +167,14 @@ def test_no_id_stands_twice_in_a_page_of_several_sets_and_runs_and_every_referen
         assert {a or b for a, b in wanted} == set(re.findall(r' id="([^"]+)"', svg))
 
 
-def test_bars_are_as_long_as_the_accuracies_and_have_their_figures(run, page):
-    best_first = sorted(run.results, key=lambda r: -r.test_accuracy)
+def test_bars_are_as_long_as_the_accuracies_and_have_their_figures(study, page):
+    best_first = sorted(results(study), key=lambda r: -r.test_accuracy)
     told = [text for text in texts(page["accuracy"]) if "–" in text]
-    assert told == [f"{100 * r.test_accuracy:.2f} % ({100 * r.ci_low:.2f} – {100 * r.ci_high:.2f})" for r in best_first]
+    intervals = [proportion_confint(round(200 * r.test_accuracy), 200, method="wilson") for r in best_first]
+    assert told == [
+        f"{100 * r.test_accuracy:.2f} % ({100 * low:.2f} – {100 * high:.2f})"
+        for r, (low, high) in zip(best_first, intervals, strict=True)
+    ]
     for result, text in zip(best_first, told, strict=True):
         assert f"{result.pipeline} {text}" in page["accuracy"].alt
     bars = []
@@ -211,19 +186,17 @@ def test_bars_are_as_long_as_the_accuracies_and_have_their_figures(run, page):
     np.testing.assert_allclose(lengths, [r.test_accuracy / best_first[0].test_accuracy for r in best_first], atol=1e-3)
 
 
-def test_alt_texts_have_times_and_the_front(run, page):
+def test_alt_texts_have_times_and_the_front(study, page):
     alt = page["accuracy-fit-time"].alt
-    front = [r for r in run.results if not any(beats(o, r) for o in run.results)]
-    for result in run.results:
+    found = results(study)
+    front = [r for r in found if not any(beats(other, r) for other in found)]
+    for result in found:
         assert f"{result.pipeline} {result.fit_seconds:.3g} s, {100 * result.test_accuracy:.2f} %" in alt
     head, _, rest = alt.partition("The others")
-    assert all((r.pipeline in head) == (r in front) for r in run.results)
-    assert all((r.pipeline in rest) != (r in front) for r in run.results)
-    assert {r.pipeline for r in run.results} <= set(texts(page["accuracy-fit-time"]))
-    slowest = min(run.results, key=lambda r: r.predict_images_per_second)
-    assert (
-        f"{slowest.pipeline} {1e6 / slowest.predict_images_per_second:.3g} µs" in page["accuracy-prediction-time"].alt
-    )
+    assert all((r.pipeline in head) == (r in front) for r in found)
+    assert all((r.pipeline in rest) != (r in front) for r in found)
+    assert {r.pipeline for r in found} <= set(texts(page["accuracy-fit-time"]))
+    assert "sobel_svm 1.11e+03 µs" in page["accuracy-prediction-time"].alt
 
 
 def beats(a, b):
@@ -244,12 +217,12 @@ def test_the_pareto_front_is_what_nothing_beats(rng):
             assert np.all(np.diff(points[front, 0]) >= 0)
 
 
-def test_confusion_matrices_have_the_shares_of_the_true_class(run, page):
-    arrays = predictions(run, "cnn")
-    shares = np.array([[np.mean(arrays["y_pred"][arrays["y_true"] == t] == p) for p in range(3)] for t in range(3)])
+def test_confusion_matrices_have_the_shares_of_the_true_class(study, page):
+    said = predictions(study, "cnn")
+    shares = np.array([[np.mean(said.y_pred[said.y_true == t] == p) for p in range(3)] for t in range(3)])
     numbers = [text for text in texts(page["confusion-neural"]) if re.fullmatch(r"[\d.]+", text)]
     assert [float(n) for n in numbers] == pytest.approx(100 * shares[shares > 0], abs=0.5)
-    assert f"{100 * np.mean(arrays['y_true'] == arrays['y_pred']):.2f} % of the images" in page["confusion-neural"].alt
+    assert f"{100 * np.mean(said.y_true == said.y_pred):.2f} % of the images" in page["confusion-neural"].alt
     wrong = shares - np.diag(np.diag(shares))
     t, p = np.unravel_index(wrong.argmax(), wrong.shape)
     names = ["cat <b>&", "dog $x$ of a breed whose name is very l…", "frog�"]
@@ -274,37 +247,56 @@ def test_classes_that_are_confused_stand_together(rng):
     assert all(abs(place[a] - place[b]) == 1 for a, b in partner)
 
 
-def test_f1_scores_are_those_of_the_results_hardest_class_on_top(run, page):
-    scores = {r.pipeline: [c["f1"] for c in r.per_class] for r in run.results}
+def test_f1_scores_are_those_of_the_results_hardest_class_on_top(study, page):
+    scores = {r.pipeline: [own.f1 for own in r.per_class] for r in results(study)}
     order = np.argsort(np.mean(list(scores.values()), axis=0))
-    best_first = sorted(run.results, key=lambda r: -r.test_accuracy)
+    best_first = sorted(results(study), key=lambda r: -r.test_accuracy)
     shown = texts(page["f1"])[: 3 * 4 + 7]
     cells = [text for text in shown if re.fullmatch(r"\d+", text)]
     assert cells == [f"{100 * scores[r.pipeline][k]:.0f}" for k in order for r in best_first]
 
 
 @pytest.mark.parametrize("pipeline", ["hog_svm", "cnn"])
-def test_the_mistakes_shown_are_the_wrong_ones_of_largest_margin(run, page, pipeline):
-    arrays = predictions(run, pipeline)
-    ordered = np.sort(arrays["scores"], axis=1)
-    margins = np.where(arrays["y_true"] == arrays["y_pred"], -np.inf, ordered[:, -1] - ordered[:, -2])
+def test_the_mistakes_shown_are_the_wrong_ones_of_largest_margin(study, page, pipeline):
+    said = predictions(study, pipeline)
+    ordered = np.sort(said.scores, axis=1)
+    margins = np.where(said.y_true == said.y_pred, -np.inf, ordered[:, -1] - ordered[:, -2])
     largest = np.argsort(-margins)[: min(12, int(np.isfinite(margins).sum()))]
     picture = page["mistakes-classical" if pipeline == "hog_svm" else "mistakes-neural"]
-    pixels = np.load(run.folder / "animals" / "test_images.npy")
-    np.testing.assert_array_equal(embedded(picture), pixels[largest])
+    np.testing.assert_array_equal(embedded(picture), pixels_of(study)[largest])
     assert [f"{margins[k]:.3g}" for k in largest] == texts(picture)[2::3]
     assert f"Of {np.sum(np.isfinite(margins))} wrong ones of 200 test images" in picture.caption
     assert picture.svg.count("image-rendering:pixelated") == len(largest)
 
 
-def test_images_that_one_alone_gets_right(run, page):
-    first, second = predictions(run, "hog_svm"), predictions(run, "cnn")
-    right = [arrays["y_pred"] == arrays["y_true"] for arrays in (first, second)]
-    pixels = np.load(run.folder / "animals" / "test_images.npy")
+def test_images_that_one_alone_gets_right(study, page):
+    right = [said.y_pred == said.y_true for said in (predictions(study, "hog_svm"), predictions(study, "cnn"))]
     for name, alone in (("only-classical-right", right[0] & ~right[1]), ("only-neural-right", right[1] & ~right[0])):
         assert page[name].alt.startswith(f"{alone.sum()} images that ")
         for image in embedded(page[name]):
-            assert any(np.array_equal(image, other) for other in pixels[alone])
+            assert any(np.array_equal(image, other) for other in pixels_of(study)[alone])
+
+
+def test_the_pictures_have_the_rivals_of_the_study_not_the_best_on_the_test_images():
+    study = make([
+        ("animals", "lucky_svm", "classical", 4, 1.0, {"validation_accuracy": 0.7}),
+        ("animals", "hog_svm", "classical", 30, 1.0, {"validation_accuracy": 0.95}),
+        ("animals", "lucky_net", "neural", 2, 1.0, {"validation_accuracy": 0.6}),
+        ("animals", "cnn", "neural", 20, 1.0, {"validation_accuracy": 0.9}),
+    ])  # fmt: skip
+    assert study.winner.name == "hog_svm"
+    page = drawn(study, classes.confusions, images.confident_mistakes, images.disagreements, accuracy.bars)
+    assert page["confusion-classical"].caption.startswith("hog_svm, the best classical one on the validation images.")
+    assert page["confusion-neural"].caption.startswith("cnn, the best neural one on the validation images.")
+    assert page["only-neural-right"].title == "Right by cnn, wrong by hog_svm"
+    del page["accuracy"]
+    assert not any("lucky" in picture.title + picture.caption + picture.alt for picture in page.values())
+
+
+def test_without_a_neural_one_the_rival_is_the_hybrid():
+    page = drawn(make(JOBS[:3]), classes.confusions)
+    assert list(page) == ["confusion-classical", "confusion-hybrid"]
+    assert page["confusion-hybrid"].caption.startswith("head, the best hybrid one")
 
 
 def test_learning_curves_name_the_epochs(page):
@@ -336,114 +328,200 @@ def test_the_best_epoch_is_that_of_the_monitored_figure():
     assert best_epoch({"loss": [1.0]}, "val_loss") is None
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ({1: 0.5, 10: 0.6, 100: 0.7}, {1: 0.4, 10: 0.5, 100: 0.6}, []),
-        ({1: 0.5, 10: 0.6, 100: 0.7}, {1: 0.4, 10: 0.65, 100: 0.9}, [(1, 10)]),
-        ({1: 0.5, 10: 0.6, 100: 0.7}, {1: 0.4, 10: 0.6, 100: 0.9}, [(1, 100)]),
-        ({1: 0.5, 10: 0.6, 100: 0.7}, {1: 0.4, 10: 0.7, 100: 0.6}, [(1, 10), (10, 100)]),
-        ({1: 0.5, 100: 0.7}, {1: 0.5, 10: 0.9, 100: 0.8}, []),
-        ({100: 0.7, 1: 0.5}, {10: 0.1}, []),
-    ],
-)
-def test_crossings_of_curves_made_by_hand(first, second, expected):
-    assert crossings(first, second) == expected
-    assert crossings(second, first) == expected
+def test_a_history_of_other_kinds_costs_no_other_curve():
+    odd = [
+        {"loss": []},
+        {"metric": [1.0]},
+        {"loss": [1.0, 0.5], "val_loss": [1.0]},
+        {"loss": [0.0], "learning_rate": [0.0]},
+    ]
+    jobs = [("animals", f"net{k}", "neural", 9, 1.0, {"history": history}) for k, history in enumerate(odd)]
+    alt = drawn(make([*JOBS, *jobs]), curves.learning_curves)["learning-curves"].alt
+    assert [name for name in ("cnn", "net0", "net1", "net2", "net3") if f"{name}: " in alt] == ["cnn", "net3"]
 
 
-def test_several_training_sizes_have_their_curve_and_the_other_pictures_the_largest(tmp_path):
-    sizes = (100, 300, 1000)
-    run = make_run(tmp_path, sizes=sizes, train_sizes=list(sizes))
-    set_accuracies(run, {"hog_svm": (0.8, 0.85, 0.9), "cnn": (0.3, 0.9, 0.95)})
-    page = drawn(run, curves.against_training_images, accuracy.bars)
-    sentence = "hog_svm and cnn cross: cnn overtakes between 100 and 300 training images."
-    assert where_they_cross(run, run.datasets[0]) == sentence
+def test_several_training_sizes_have_their_curve_and_the_other_pictures_the_largest():
+    wrong = {("hog_svm", "classical"): (40, 30, 20), ("cnn", "neural"): (140, 20, 10)}
+    jobs = [
+        ("animals", *who, number, 1.0, {"n_train": n_train})
+        for who, numbers in wrong.items() for n_train, number in zip((100, 300, 1000), numbers, strict=True)
+    ]  # fmt: skip
+    study = make(jobs, train_sizes=(100, 300, 1000))
+    page = drawn(study, curves.against_training_images, accuracy.bars)
+    sentence = crossing_sentence(study)
     assert sentence in page["training-images"].caption
     assert sentence in page["training-images"].alt
+    assert "100" in sentence
+    assert "300" in sentence
     assert "cnn 30.00 % with 100 to 95.00 % with 1,000" in page["training-images"].alt
     assert {"100", "300", "1,000"} <= set(texts(page["training-images"]))
     assert "hog_svm 90.00 %" in page["accuracy"].alt
     assert page["accuracy"].alt.count("hog_svm") == 1
-    set_accuracies(run, {"cnn": (0.3, 0.4, 0.5)})
-    sentence = "hog_svm and cnn do not cross: hog_svm is ahead from 100 to 1,000 training images."
-    assert where_they_cross(run, run.datasets[0]) == sentence
 
 
-def set_accuracies(run, by_pipeline):
-    for result in run.results:
-        if result.pipeline in by_pipeline:
-            place = sorted({r.n_train for r in run.results}).index(result.n_train)
-            object.__setattr__(result, "test_accuracy", by_pipeline[result.pipeline][place])
-
-
-def test_several_seeds_are_means_with_their_deviation(tmp_path):
-    run = make_run(tmp_path, seeds=(0, 1, 2))
-    page = drawn(run, accuracy.bars, classes.confusions)
-    accuracies = [r.test_accuracy for r in run.results if r.pipeline == "cnn"]
+def test_several_seeds_are_means_with_their_deviation():
+    jobs = [(*job[:3], job[3] + 3 * seed**2, 1.0, {"seed": seed}) for job in JOBS for seed in range(3)]
+    study = make(jobs, repeats=3)
+    page = drawn(study, accuracy.bars, classes.confusions)
+    accuracies = [r.test_accuracy for r in results(study) if r.pipeline == "cnn"]
     text = f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %"
     assert text in texts(page["accuracy"])
     assert f"cnn {text}" in page["accuracy"].alt
-    assert "standard deviation" in page["accuracy"].caption
+    assert page["accuracy"].caption.endswith("the whisker is the mean ± standard deviation over the seeds.")
     assert "seed 0" in page["confusion-classical"].caption
 
 
-def test_each_setting_of_a_sweep_has_its_point_and_bar(tmp_path):
-    settings = [{"C": str(c)} for c in range(25)]
-    run = make_run(tmp_path, {"svm": ("classical", 0.8)}, settings=settings, sweep={"C": [s["C"] for s in settings]})
-    page = drawn(run, accuracy.bars, accuracy.against_fit_time)
+def test_a_single_seed_that_succeeded_among_several_has_its_own_whisker():
+    jobs = [("animals", "hog_svm", "classical", 20, 1.0, {"seed": seed}) for seed in range(2)]
+    jobs += [("animals", "cnn", "neural", wrong, 1.0, {"seed": seed}) for seed, wrong in enumerate((40, "failed: no"))]
+    page = drawn(make(jobs, repeats=2), accuracy.bars)
+    assert page["accuracy"].caption.endswith("or Wilson's 95 % interval where only one succeeded.")
+    low, high = proportion_confint(160, 200, method="wilson")
+    assert f"80.00 % ({100 * low:.2f} – {100 * high:.2f})" in texts(page["accuracy"])
+
+
+def test_damaged_predictions_of_one_seed_leave_those_of_the_next():
+    jobs = [("animals", "hog_svm", "classical", 20 + seed, 1.0, {"seed": seed}) for seed in range(2)]
+    run = make(jobs, repeats=2).study.run
+    run = replace(run, outcomes=(replace(run.outcomes[0], predictions=None), run.outcomes[1]))
+    page = drawn(Study(run).datasets[0], classes.confusions)
+    assert "(seed 1)" in page["confusion-classical"].caption
+
+
+def sweep(n):
+    values = [{"settings": {"C": str(c)}, "validation_accuracy": 0.9 - c / 100} for c in range(n)]
+    jobs = [("animals", "svm", "classical", n + 9 - c, 1.0 + c % 7, own) for c, own in enumerate(values, 1)]
+    return make(jobs, sweep={"C": [own["settings"]["C"] for own in values]})
+
+
+def test_each_configuration_of_a_sweep_has_its_point_and_bar():
+    study = sweep(25)
+    page = drawn(study, accuracy.bars, accuracy.against_fit_time)
     assert {f"C={c}" for c in range(25)} <= set(texts(page["accuracy"]))
-    named = {text for text in texts(page["accuracy-fit-time"]) if text.startswith("C=")}
-    front = pareto_front(*np.array([(r.fit_seconds, r.test_accuracy) for r in run.results]).T)
-    assert named == {f"C={run.results[k].settings['C']}" for k in front}
+    shown = {text for text in texts(page["accuracy-fit-time"]) if text.startswith("C=")}
+    found = results(study)
+    front = pareto_front(*np.array([(r.fit_seconds, r.test_accuracy) for r in found]).T)
+    assert shown == {f"C={dict(found[k].settings)['C']}" for k in front}
 
 
-def test_corruptions_have_a_panel_each_and_their_mean_error(tmp_path):
+def test_where_not_all_have_room_those_are_shown_that_are_best_on_validation():
+    study = sweep(45)  # the better on validation, the worse on the test images
+    page = drawn(study, accuracy.bars, classes.f1_of_each_class, accuracy.costs)
+    assert [text for text in texts(page["accuracy"]) if text.startswith("C=")] == [f"C={c}" for c in range(39, -1, -1)]
+    assert page["accuracy"].caption.endswith("Only the 40 of 45 that are best on the validation images are shown.")
+    assert page["f1"].caption.endswith("Only the 30 of 45 that are best on the validation images are shown.")
+    assert study.winner.name == "C=0"
+
+
+def test_corruptions_have_a_panel_each_and_their_mean_error():
     corruptions = {name: [0.8, 0.7, 0.6, 0.5, 0.4] for name in ("gaussian_noise", "blur", "jpeg")}
-    run = make_run(tmp_path, extra=lambda pipeline: {"corruptions": corruptions})
-    page = drawn(run, curves.against_corruptions)
+    more = {"corruptions": corruptions, "mean_corruption_error": 0.4, "n_corrupted": 150}
+    page = drawn(make([(*JOBS[0], more), (*JOBS[3], more), JOBS[2]]), curves.against_corruptions)
     assert {"gaussian noise", "blur", "jpeg"} <= set(texts(page["corruptions"]))
     assert "cnn 40.00 %" in page["corruptions"].alt
+    assert "head" not in page["corruptions"].alt
+    assert "on all 200 test images, the others on 150." in page["corruptions"].caption
 
 
-def test_what_is_over_a_time_budget_is_named_and_energy_is_shown(tmp_path):
-    def extra(pipeline):
-        return {"over_budget": pipeline == "sobel_svm", "fit_energy_joules": 1234.0}
-
-    run = make_run(tmp_path, extra=extra, time_budget=20.0)
-    page = drawn(run, accuracy.against_fit_time, accuracy.against_prediction_time, accuracy.costs)
-    assert "the time budget of 20 s; hollow points are over it: sobel_svm." in page["accuracy-fit-time"].caption
+def test_what_is_over_a_time_budget_is_named_and_energy_is_shown():
+    more = {"fit_energy_joules": 1234.0}
+    jobs = [(*job[:5], more | {"over_budget": job[1] == "head"}) for job in JOBS]
+    makers = accuracy.against_fit_time, accuracy.against_prediction_time, accuracy.costs
+    page = drawn(make(jobs, time_budget=20.0), *makers)
+    assert "the time budget of 20 s; hollow points are over it: head." in page["accuracy-fit-time"].caption
     assert "budget" not in page["accuracy-prediction-time"].caption
     assert texts(page["costs"]).count("1,234") == 4
+    assert "over their time budget: head." in drawn(make(jobs), *makers)["accuracy-fit-time"].caption
 
 
-def test_what_a_run_lacks_is_left_out(tmp_path):
-    run = make_run(tmp_path / "a", {"hog_svm": ("classical", 0.9)}, with_scores=False, shape=(8, 8))
-    failed = Result("animals", "cnn", "neural", "failed: no luck", 0, 1000)
-    run = Run(run.folder, run.config, run.datasets, [*run.results, failed])
-    assert set(drawn(run)) == {
-        "accuracy-fit-time", "accuracy-prediction-time", "accuracy", "confusion-classical", "f1", "costs", "extractors"
-    }  # fmt: skip
-    for path in run.folder.rglob("*.np[yz]"):
-        path.unlink()
-    assert set(drawn(run)) == {"accuracy-fit-time", "accuracy-prediction-time", "accuracy", "f1", "costs"}
-    assert pictures(Run(run.folder, run.config, run.datasets, [failed]), run.datasets[0]) == []
-    assert pictures(Run(run.folder, run.config, run.datasets, []), run.datasets[0]) == []
+def test_what_a_run_lacks_is_left_out():
+    run = make([JOBS[0], ("animals", "cnn", "neural", "failed: no luck")], shape=(8, 8)).study.run
+    said = run.outcomes[0].predictions
+
+    def names(predictions, images):
+        outcomes = (replace(run.outcomes[0], predictions=predictions), run.outcomes[1])
+        changed = replace(run, outcomes=outcomes, images={"animals": images})
+        return set(drawn(Study(changed).datasets[0]))
+
+    least = {"accuracy-fit-time", "accuracy-prediction-time", "accuracy", "f1", "costs"}
+    assert names(replace(said, scores=None), run.images["animals"]) == least | {"confusion-classical", "extractors"}
+    assert names(None, SetImages()) == least
+    assert pictures(make([("animals", "cnn", "neural", "failed: no luck")])) == ([], [])
+    assert pictures(make([("animals", "cnn", "neural", None)])) == ([], [])
 
 
-def test_two_classes_have_margins_from_one_score(tmp_path):
-    run = make_run(tmp_path, {"hog_svm": ("classical", 0.8)}, n_classes=2, shape=(8, 8))
-    arrays = predictions(run, "hog_svm")
-    wrong = np.flatnonzero(arrays["y_pred"] != arrays["y_true"])
-    largest = np.sort(np.abs(arrays["scores"][wrong]))[::-1][:12]
-    assert [f"{margin:.3g}" for margin in largest] == texts(
-        drawn(run, images.confident_mistakes)["mistakes-classical"]
-    )[2::3]
+def test_a_picture_that_fails_costs_no_other(monkeypatch):
+    def fails(subject):
+        raise RuntimeError("no\nluck \x1b")
+
+    study = make(JOBS[:1])
+    names = list(drawn(study))
+    monkeypatch.setattr(accuracy, "bars", fails)
+    found, lost = pictures(study)
+    assert [picture.name for picture in found] == [name for name in names if name != "accuracy"]
+    assert lost == ["The picture of accuracies could not be drawn: RuntimeError: no luck \ufffd"]
 
 
-def test_a_hundred_classes_stay_small_and_readable(tmp_path):
-    run = make_run(tmp_path, n_classes=100, n_test=500, shape=(32, 32, 3))
-    page = drawn(run, classes.confusions, classes.f1_of_each_class, images.what_extractors_see)
+def test_an_interrupt_ends_the_drawing(monkeypatch):
+    def interrupted(subject):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(accuracy, "against_fit_time", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pictures(make())
+
+
+def test_predictions_of_other_images_are_no_disagreement():
+    run = make().study.run
+    said = run.outcomes[0].predictions
+    other = replace(run.outcomes[0], predictions=replace(said, y_true=np.roll(said.y_true, 1)))
+    study = Study(replace(run, outcomes=(other, *run.outcomes[1:]))).datasets[0]
+    with pytest.raises(DataError, match="hog_svm and cnn were not tested on the same images"):
+        drawn(study, images.disagreements)
+
+
+def test_a_family_of_another_kind_is_drawn():
+    study = make([*JOBS, ("animals", "most_frequent", "baseline", 130)])
+    page = drawn(study, accuracy.bars, accuracy.against_fit_time, accuracy.costs)
+    assert all("baseline" in texts(picture) for picture in page.values())
+
+
+def test_hostile_names_come_out_harmless():
+    families = ("classical", "neural", "hybrid", "classical", "neural")
+    more = {"corruptions": {"blur": [0.5] * 5}, "mean_corruption_error": 0.5}
+    jobs = [
+        (HOSTILE[0], name, family, 30 + k, 1.0, more | {"n_train": n_train})
+        for k, (name, family) in enumerate(zip(HOSTILE, families, strict=True)) for n_train in (100, 1000)
+    ]  # fmt: skip
+    study = make_study(
+        jobs, sets=HOSTILE[:1], name=HOSTILE[3], classes=HOSTILE, n_test=60, train_sizes=(100, 1000)
+    ).datasets[0]
+    page = drawn(study)
+    assert {"training-images", "corruptions", "learning-curves", "confusion-classical"} <= set(page)
+    for picture in page.values():
+        for text in (picture.title, picture.caption, picture.alt, picture.svg):
+            text.encode()
+            assert text.replace("\n", "").isprintable()
+        tags = {element.tag.removeprefix(SVG) for element in parsed(picture).iter()}
+        assert tags <= {"svg", "g", "defs", "clipPath", "rect", "path", "use", "text", "tspan", "image", "pattern"}
+    assert set(HARMLESS) <= set(texts(page["accuracy"]))
+    labels = texts(page["training-images"])
+    assert all(any(text.startswith(name) for text in labels) for name in HARMLESS)
+
+
+def test_two_classes_have_margins_from_one_score():
+    run = make(JOBS[:1], classes=("cat", "dog"), shape=(8, 8)).study.run
+    said = run.outcomes[0].predictions
+    scores = said.scores[:, 1] - said.scores[:, 0]
+    outcome = replace(run.outcomes[0], predictions=replace(said, scores=scores))
+    page = drawn(Study(replace(run, outcomes=(outcome,))).datasets[0], images.confident_mistakes)
+    largest = np.sort(np.abs(scores[said.y_pred != said.y_true]))[::-1][:12]
+    assert [f"{margin:.3g}" for margin in largest] == texts(page["mistakes-classical"])[2::3]
+
+
+def test_a_hundred_classes_stay_small_and_readable():
+    study = make(classes=[f"class{k}" for k in range(100)], n_test=500, shape=(32, 32, 3))
+    page = drawn(study, classes.confusions, classes.f1_of_each_class, images.what_extractors_see)
     assert {"confusion-classical", "confusion-classical-sorted"} <= set(page)
     assert [image.shape[:2] for image in embedded(page["confusion-classical"])] == [(100, 100)]
     assert sum(text.startswith("class") for text in texts(page["f1"])) == 100
@@ -451,20 +529,12 @@ def test_a_hundred_classes_stay_small_and_readable(tmp_path):
     assert sum(len(picture.svg) for picture in page.values()) < 1e6
 
 
-def test_large_images_are_averaged_down(tmp_path):
-    run = make_run(tmp_path, {"hog_svm": ("classical", 0.8)}, n_test=40, shape=(130, 200, 3))
-    image = embedded(drawn(run, images.what_extractors_see)["extractors"])[0]
-    pixels = np.load(run.folder / "animals" / "class_examples.npy")[0]
+def test_large_images_are_averaged_down():
+    study = make(JOBS[:1], n_test=40, shape=(130, 200, 3))
+    image = embedded(drawn(study, images.what_extractors_see)["extractors"])[0]
+    pixels = study.study.run.images["animals"].examples[0]
     assert image.shape == (32, 50, 3)
     np.testing.assert_allclose(image[0, 0], pixels[:4, :4].mean(axis=(0, 1)), atol=0.51)
-
-
-def test_damaged_files_are_named(tmp_path):
-    run = make_run(tmp_path)
-    path = next(run.folder.rglob("hog_svm*/predictions.npz"))
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"predictions.npz can't be read .* damaged"):
-        drawn(run, classes.confusions)
 
 
 def test_seventeen_names_lie_on_no_other_and_on_no_point(rng):

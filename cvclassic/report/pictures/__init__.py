@@ -1,6 +1,6 @@
-"""The report's pictures, as SVG for its page: made from a run's folder, drawn by matplotlib.
+"""The report's pictures, as SVG for its page: drawn by matplotlib from what a study says, deciding nothing.
 
-subject.py    what is drawn: one data set of a run, its pipelines at the largest training size, their predictions
+subject.py    what is drawn: a data set's configurations, the best classical and the best neural one, their predictions
 style.py      colors, fonts, and how a figure becomes inline SVG
 labels.py     names beside points, so that none lies on another
 accuracy.py   accuracy against time, bars with intervals, costs
@@ -11,7 +11,7 @@ images.py     images that are taken for something else, and what the extractors 
 
 from dataclasses import dataclass
 
-from cvclassic.experiment.result import Run
+from cvclassic.study.study import DatasetStudy
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Picture:
     """One picture of the report.
 
     `name` is safe as an HTML id, and unique within a data set. `caption` says how to read the picture, `alt` has its
-    main figures, for those who can't see it. `svg` is one inline `<svg>` element with `role="img"` and `alt` as its
-    `aria-label`; text and lines have the page's color, and its ids are unique over all runs and data sets. It scales
-    with its container, between a `min-width` at which a phone shows it legibly (wide ones need a box that scrolls) and
-    a `max-width`.
+    main figures, for those who can't see it. They and `title` are plain text in one line, to be escaped. `svg` is one
+    inline `<svg>` element with `role="img"` and `alt` as its `aria-label`; text and lines have the page's color, and
+    its ids are unique over all runs and data sets. It scales with its container, between a `min-width` at which a phone
+    shows it legibly (wide ones need a box that scrolls) and a `max-width`.
     """
 
     name: str
@@ -32,42 +32,45 @@ class Picture:
     svg: str
 
 
-def pictures(run: Run, dataset: dict) -> list[Picture]:
-    """All pictures of a data set, in the order of the page; those that the run has no data for are left out.
+def pictures(dataset_study: DatasetStudy) -> tuple[list[Picture], list[str]]:
+    """All pictures of a data set, and what could not be drawn.
 
-    Parameters
-    ----------
-    run : Run
-        As `read_run` gives it.
-    dataset : dict
-        One of `run.datasets`.
-
-    Raises
-    ------
-    InputError
-        Where a file of the run is damaged.
+    Returns
+    -------
+    list of Picture
+        In the order of the page; those that the run has no data for are left out.
+    list of str
+        A sentence for each kind of picture that could not be drawn, with the reason.
     """
     # Here, since they bring SciPy and what the extractors need.
     from cvclassic.report.pictures import accuracy, classes, curves, images
-    from cvclassic.report.pictures.style import drawing_style
+    from cvclassic.report.pictures.style import drawing_style, in_one_line
     from cvclassic.report.pictures.subject import Subject
 
-    subject = Subject(run, dataset)
-    if not subject.settings:
-        return []
-    makers = (
-        accuracy.against_fit_time,
-        accuracy.against_prediction_time,
-        accuracy.bars,
-        curves.against_training_images,
-        curves.against_corruptions,
-        classes.confusions,
-        classes.f1_of_each_class,
-        images.confident_mistakes,
-        images.disagreements,
-        curves.learning_curves,
-        accuracy.costs,
-        images.what_extractors_see,
-    )
+    if not dataset_study.largest:
+        return [], []
+    subject = Subject(dataset_study)
+    makers = {
+        "accuracy against fit time": accuracy.against_fit_time,
+        "accuracy against prediction time": accuracy.against_prediction_time,
+        "accuracies": accuracy.bars,
+        "accuracy against training images": curves.against_training_images,
+        "accuracy under corruptions": curves.against_corruptions,
+        "what is taken for what": classes.confusions,
+        "the F1 of each class": classes.f1_of_each_class,
+        "confident mistakes": images.confident_mistakes,
+        "images that one alone gets right": images.disagreements,
+        "learning curves": curves.learning_curves,
+        "costs": accuracy.costs,
+        "what the extractors see": images.what_extractors_see,
+    }
+    drawn: list[Picture] = []
+    lost: list[str] = []
     with drawing_style():
-        return [picture for make in makers for picture in make(subject)]
+        for what, make in makers.items():
+            try:
+                drawn += make(subject)
+            except Exception as error:  # whatever it is, the others are drawn
+                reason = in_one_line(f"{type(error).__name__}: {error}")
+                lost.append(f"The picture of {what} could not be drawn: {reason}")
+    return drawn, lost

@@ -7,20 +7,19 @@ import numpy as np
 from cvclassic.report.pictures import Picture
 from cvclassic.report.pictures.labels import nearest, needs_leader, place_labels
 from cvclassic.report.pictures.style import (
-    FAMILY_COLORS,
-    FAMILY_HATCHES,
-    FAMILY_MARKERS,
     INK,
     WIDTH,
+    bar_style,
+    family_color,
+    family_marker,
     legend_below,
     listed,
     new_figure,
     set_log_ticks,
-    short,
 )
-from cvclassic.report.pictures.subject import Subject, family_of
-from cvclassic.report.summary import percent
-from cvclassic.report.sweep import Setting
+from cvclassic.report.pictures.subject import Subject, by_test_accuracy, left_out, named
+from cvclassic.study.study import Configuration
+from cvclassic.study.tables import accuracy_text, interval_text, percent
 
 MOST_LABELS = 20  # of points; with more of them those on the front alone have names
 MOST_BARS = 40
@@ -28,76 +27,72 @@ LONGEST_NAME = 30
 
 
 def against_fit_time(subject: Subject) -> list[Picture]:
-    def seconds(setting: Setting) -> float:
-        return setting.mean("fit_seconds")
+    def seconds(configuration: Configuration) -> float:
+        return configuration.mean("fit_seconds")
 
-    settings = subject.having("fit_seconds")
-    return _against_time(subject, settings, "fit time", "seconds to fit", seconds, lambda t: f"{t:,.3g} s")
+    found = subject.having("fit_seconds")
+    return _against_time(subject, found, "fit time", "seconds to fit", seconds, lambda t: f"{t:,.3g} s")
 
 
 def against_prediction_time(subject: Subject) -> list[Picture]:
-    def microseconds(setting: Setting) -> float:
-        return float(np.mean([1e6 / result.predict_images_per_second for result in setting.succeeded]))
+    def microseconds(configuration: Configuration) -> float:
+        return float(np.mean([1e6 / speed for speed in configuration.values("predict_images_per_second")]))
 
     unit = "microseconds to predict an image"
-    settings = subject.having("predict_images_per_second")
-    return _against_time(subject, settings, "prediction time", unit, microseconds, lambda t: f"{t:,.3g} µs")
+    found = subject.having("predict_images_per_second")
+    return _against_time(subject, found, "prediction time", unit, microseconds, lambda t: f"{t:,.3g} µs")
 
 
 def bars(subject: Subject) -> list[Picture]:
-    succeeded = subject.having("ci_low", "ci_high")
-    settings = succeeded[:MOST_BARS]
-    if not settings:
-        return []
-    figure = new_figure(WIDTH, 75 + 20 * len(settings))
+    found = subject.configurations
+    shown = by_test_accuracy(found[:MOST_BARS])
+    figure = new_figure(WIDTH, 75 + 20 * len(shown))
     axes = figure.subplots()
-    _draw_bars(axes, settings, [100 * s.mean("test_accuracy") for s in settings])
-    lows, highs = np.array([_interval(setting) for setting in settings]).T
-    for k, setting in enumerate(settings):
-        axes.plot([100 * lows[k], 100 * highs[k]], [k, k], color=INK, linewidth=1.2, marker="|", markersize=6)
+    _draw_bars(axes, shown, [100 * c.mean("test_accuracy") for c in shown])
+    for k, configuration in enumerate(shown):
+        low, high = _whisker(configuration)
+        axes.plot([100 * low, 100 * high], [k, k], color=INK, linewidth=1.2, marker="|", markersize=6)
         axes.annotate(
-            _accuracy_text(setting), (100 * max(highs[k], setting.mean("test_accuracy")), k), xytext=(6, 0),
+            _accuracy_text(configuration), (100 * max(high, configuration.mean("test_accuracy")), k), xytext=(6, 0),
             textcoords="offset points", va="center_baseline", fontsize=9,
         )  # fmt: skip
     axes.set(xlim=(0, 125), xticks=range(0, 101, 20), xlabel="test accuracy, %")
-    _family_legend(figure, settings, bars=True)
-    whisker = "the mean ± standard deviation over the seeds" if subject.seeds > 1 else "Wilson's 95 % interval"
-    caption = f"Share of the test images that are classified rightly; the whisker is {whisker}."
-    caption += f" The {MOST_BARS} best of {len(succeeded)} settings." if len(succeeded) > MOST_BARS else ""
-    alt = "Test accuracy: " + listed([f"{s.name} {_accuracy_text(s)}" for s in settings], 12) + "."
-    return [subject.picture("accuracy", "Test accuracy", caption, alt, figure)]
+    _family_legend(figure, shown, bars=True)
+    caption = f"Share of the test images that are classified rightly; the whisker is {_whiskers_are(shown)}."
+    alt = "Test accuracy: " + listed([f"{named(c)} {_accuracy_text(c)}" for c in shown], 12) + "."
+    return [subject.picture("accuracy", "Test accuracy", caption + left_out(shown, found), alt, figure)]
 
 
 def costs(subject: Subject) -> list[Picture]:
-    settings = subject.having("peak_memory_mb", "model_bytes")[:MOST_BARS]
-    if not settings:
+    found = subject.having("peak_memory_mb", "model_bytes")
+    shown = sorted(found[:MOST_BARS], key=lambda configuration: configuration.mean("peak_memory_mb"))
+    if not shown:
         return []
-    settings.sort(key=lambda setting: setting.mean("peak_memory_mb"))
     measures = [
-        ("peak memory (MB)", lambda s: s.mean("peak_memory_mb"), "{:,.0f}"),
-        ("model size (MB)", lambda s: s.mean("model_bytes") / 1e6, "{:,.2f}"),
+        ("peak memory (MB)", lambda c: c.mean("peak_memory_mb"), "{:,.0f}"),
+        ("model size (MB)", lambda c: c.mean("model_bytes") / 1e6, "{:,.2f}"),
     ]
-    if all(setting in subject.having("fit_energy_joules") for setting in settings):
-        measures.append(("energy of the fit (J)", lambda s: s.mean("fit_energy_joules"), "{:,.0f}"))
-    figure = new_figure(WIDTH, 70 + 20 * len(settings))
+    if set(shown) <= set(subject.having("fit_energy_joules")):
+        measures.append(("energy of the fit (J)", lambda c: c.mean("fit_energy_joules"), "{:,.0f}"))
+    figure = new_figure(WIDTH, 70 + 20 * len(shown))
     for axes, (label, measure, form) in zip(figure.subplots(1, len(measures), sharey=True), measures, strict=True):
-        values = [measure(setting) for setting in settings]
-        _draw_bars(axes, settings, values)
+        values = [measure(configuration) for configuration in shown]
+        _draw_bars(axes, shown, values)
         for k, value in enumerate(values):
             axes.annotate(
                 form.format(value), (value, k), xytext=(3, 0), textcoords="offset points", va="center_baseline",
                 fontsize=9,
             )  # fmt: skip
-        axes.set(xlim=(0, 1.4 * max(values)), xlabel=label)
+        axes.set(xlim=(0, 1.4 * max(values) or 1), xlabel=label)
         axes.xaxis.get_major_locator().set_params(nbins=4)
-    _family_legend(figure, settings, bars=True)
+    _family_legend(figure, shown, bars=True)
     caption = (
         "Peak memory is that of the whole process, libraries and images included; the model's size is that of the "
         "fitted pipeline, pickled."
     )
-    texts = [f"{s.name} " + ", ".join(form.format(m(s)) for _, m, form in measures) for s in settings]
+    texts = [f"{named(c)} " + ", ".join(form.format(measure(c)) for _, measure, form in measures) for c in shown]
     alt = f"Costs, as {', '.join(label for label, _, _ in measures)}: " + listed(texts, 12, "; ") + "."
-    return [subject.picture("costs", "Memory and model size", caption, alt, figure)]
+    return [subject.picture("costs", "Memory and model size", caption + left_out(shown, found), alt, figure)]
 
 
 def pareto_front(costs: np.ndarray, gains: np.ndarray) -> np.ndarray:
@@ -112,58 +107,64 @@ def pareto_front(costs: np.ndarray, gains: np.ndarray) -> np.ndarray:
 
 def _against_time(
     subject: Subject,
-    settings: list[Setting],
+    found: list[Configuration],
     what: str,
     unit: str,
-    measure: Callable[[Setting], float],
+    measure: Callable[[Configuration], float],
     form: Callable[[float], str],
 ) -> list[Picture]:
-    if not settings:
+    if not found:
         return []
-    times = np.array([measure(setting) for setting in settings])
-    accuracies = np.array([setting.mean("test_accuracy") for setting in settings])
+    shown = by_test_accuracy(found)
+    times = np.array([measure(configuration) for configuration in shown])
+    accuracies = np.array([configuration.mean("test_accuracy") for configuration in shown])
     front = pareto_front(times, accuracies)
-    over = _over_budget(subject) if what == "fit time" else set()
     figure = new_figure(WIDTH, 340)
     axes = figure.subplots()
-    _set_scales(axes, times, 100 * accuracies)
+    of_fit = what == "fit time"
+    budget = [subject.time_budget] if of_fit and subject.time_budget is not None else []
+    _set_scales(axes, np.append(times, budget), 100 * accuracies)
     axes.set(xlabel=unit, ylabel="test accuracy, %")
-    budget = subject.run.config.get("time_budget")
-    if budget and what == "fit time":
-        axes.axvline(budget, color=INK, linewidth=1, linestyle=":", zorder=1)
+    for seconds in budget:
+        axes.axvline(seconds, color=INK, linewidth=1, linestyle=":", zorder=1)
     lines = _draw_front(axes, times[front], 100 * accuracies[front])
-    for setting, time, accuracy in zip(settings, times, accuracies, strict=True):
-        lines += _draw_point(axes, setting, time, 100 * accuracy, hollow=setting.name in over)
-    _family_legend(figure, settings, bars=False)
-    named = np.arange(len(settings)) if len(settings) <= MOST_LABELS else front
-    points = np.stack([times[named], 100 * accuracies[named]], axis=1)
-    _draw_labels(figure, axes, [settings[k].name for k in named], points, np.array(lines))
-    names = [settings[k].name for k in front]
-    figures = [f"{settings[k].name} {form(times[k])}, {percent(accuracies[k])}" for k in range(len(settings))]
+    for configuration, time, accuracy in zip(shown, times, accuracies, strict=True):
+        lines += _draw_point(axes, configuration, time, 100 * accuracy, hollow=of_fit and _over_budget(configuration))
+    _family_legend(figure, shown, bars=False)
+    labelled = np.arange(len(shown)) if len(shown) <= MOST_LABELS else front
+    points = np.stack([times[labelled], 100 * accuracies[labelled]], axis=1)
+    _draw_labels(figure, axes, [named(shown[k], LONGEST_NAME) for k in labelled], points, np.array(lines))
+    figures = [f"{named(shown[k])} {form(times[k])}, {percent(accuracies[k])}" for k in range(len(shown))]
     alt = f"Test accuracy against {what}. From the fastest to the best, none beats: "
     alt += listed([figures[k] for k in front], separator="; ") + "."
-    if len(front) < len(settings):
-        others = [figures[k] for k in range(len(settings)) if k not in front]
+    if len(front) < len(shown):
+        others = [figures[k] for k in range(len(shown)) if k not in front]
         alt += f" The others: {listed(others, separator='; ')}."
-    title, caption = f"Test accuracy against {what}", _time_caption(subject, names, over, what)
-    return [subject.picture(f"accuracy-{what.replace(' ', '-')}", title, caption, alt, figure)]
+    caption = _time_caption(shown, [shown[k] for k in front]) + (_budget_words(subject, shown) if of_fit else "")
+    name = f"accuracy-{what.replace(' ', '-')}"
+    return [subject.picture(name, f"Test accuracy against {what}", caption, alt, figure)]
 
 
-def _time_caption(subject: Subject, front: list[str], over: set[str], what: str) -> str:
-    caption = f"Up and to the left is better. The line joins those that none beats in both: {listed(front)}."
-    if len(subject.settings) > MOST_LABELS:
+def _time_caption(shown: list[Configuration], front: list[Configuration]) -> str:
+    names = listed([named(configuration) for configuration in front])
+    caption = f"Up and to the left is better. The line joins those that none beats in both: {names}."
+    if len(shown) > MOST_LABELS:
         caption += " They alone have names here."
-    if subject.seeds > 1:
+    if any(len(configuration.results) > 1 for configuration in shown):
         caption += " Points are means over the seeds, with the standard deviation of the accuracy."
-    budget = subject.run.config.get("time_budget")
-    if budget and what == "fit time":
-        caption += f" The dotted line is the time budget of {budget:g} s"
-        caption += f"; hollow points are over it: {listed(sorted(over))}." if over else "."
     return caption
 
 
-def _over_budget(subject: Subject) -> set[str]:
-    return {s.name for s in subject.settings if any(getattr(r, "over_budget", None) for r in s.succeeded)}
+def _budget_words(subject: Subject, shown: list[Configuration]) -> str:
+    over = listed(sorted(named(configuration) for configuration in shown if _over_budget(configuration)))
+    if subject.time_budget is None:  # a sweep has several
+        return f" Hollow points are over their time budget: {over}." if over else ""
+    line = f" The dotted line is the time budget of {subject.time_budget:g} s"
+    return f"{line}; hollow points are over it: {over}." if over else f"{line}."
+
+
+def _over_budget(configuration: Configuration) -> bool:
+    return any(result.over_budget for result in configuration.results)
 
 
 def _draw_front(axes, times: np.ndarray, accuracies: np.ndarray) -> list[tuple]:
@@ -173,13 +174,12 @@ def _draw_front(axes, times: np.ndarray, accuracies: np.ndarray) -> list[tuple]:
     return [*zip(x[:-1], y[:-1], x[1:], y[:-1], strict=True), *zip(x[1:], y[:-1], x[1:], y[1:], strict=True)]
 
 
-def _draw_point(axes, setting: Setting, x: float, y: float, hollow: bool) -> list[tuple]:
+def _draw_point(axes, configuration: Configuration, x: float, y: float, hollow: bool) -> list[tuple]:
     """A marker, and a line for the spread over seeds, whose segment comes back."""
-    family = family_of(setting)
-    color, spread = FAMILY_COLORS[family], 100 * (setting.spread("test_accuracy") or 0.0)
+    color, spread = family_color(configuration.family), 100 * (configuration.spread("test_accuracy") or 0.0)
     axes.plot([x, x], [y - spread, y + spread], color=color, linewidth=1.2, alpha=0.7)
     axes.plot(
-        [x], [y], marker=FAMILY_MARKERS[family], color=color, markersize=7, linestyle="none",
+        [x], [y], marker=family_marker(configuration.family), color=color, markersize=7, linestyle="none",
         markerfacecolor="none" if hollow else color,
     )  # fmt: skip
     return [(x, y - spread, x, y + spread)]
@@ -200,7 +200,6 @@ def _draw_labels(figure, axes, names: list[str], points: np.ndarray, lines: np.n
     """Names beside points (n, 2), clear of lines x0, y0, x1, y1; both as the axes have them."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    names = [short(name, LONGEST_NAME) for name in names]
     points = axes.transData.transform(points)
     sizes = np.array([_text_size(figure, name) for name in names])
     ends = np.stack([axes.transData.transform(lines[:, :2]), axes.transData.transform(lines[:, 2:])])
@@ -228,49 +227,43 @@ def _text_size(figure, text: str) -> tuple[float, float]:
     return extent.width + 2, 12.0
 
 
-def _draw_bars(axes, settings: list[Setting], values: list[float]) -> None:
-    for k, (setting, value) in enumerate(zip(settings, values, strict=True)):
-        axes.barh(k, value, 0.7, **_bar_style(family_of(setting)))
-    axes.set_yticks(range(len(settings)), [short(setting.name, LONGEST_NAME) for setting in settings])
-    axes.set_ylim(len(settings) - 0.4, -0.6)
+def _draw_bars(axes, shown: list[Configuration], values: list[float]) -> None:
+    for k, (configuration, value) in enumerate(zip(shown, values, strict=True)):
+        axes.barh(k, value, 0.7, **bar_style(configuration.family))
+    axes.set_yticks(range(len(shown)), [named(configuration, LONGEST_NAME) for configuration in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
 
 
-def _bar_style(family: str) -> dict:
-    from matplotlib.colors import to_rgba
-
-    color, hatch = FAMILY_COLORS[family], FAMILY_HATCHES[family]
-    return {"facecolor": "none" if hatch else to_rgba(color, 0.6), "edgecolor": color, "hatch": hatch, "linewidth": 1}
-
-
-def _family_legend(figure, settings: list[Setting], bars: bool) -> None:
+def _family_legend(figure, shown: list[Configuration], bars: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    families = [family for family in FAMILY_COLORS if any(family_of(setting) == family for setting in settings)]
+    families = sorted({configuration.family for configuration in shown})
     if bars:
-        handles = [Patch(label=family, **_bar_style(family)) for family in families]
+        handles = [Patch(label=family, **bar_style(family)) for family in families]
     else:
         handles = [
-            Line2D([], [], linestyle="none", marker=FAMILY_MARKERS[f], color=FAMILY_COLORS[f], markersize=7, label=f)
+            Line2D([], [], linestyle="none", marker=family_marker(f), color=family_color(f), markersize=7, label=f)
             for f in families
         ]
     legend_below(figure, handles)
 
 
-def _interval(setting: Setting) -> tuple[float, float]:
-    """Wilson's of the one result; of several, mean ± standard deviation."""
-    spread = setting.spread("test_accuracy")
-    if spread is None:
-        (result,) = setting.succeeded
-        return result.ci_low, result.ci_high
-    return setting.mean("test_accuracy") - spread, setting.mean("test_accuracy") + spread
+def _whisker(configuration: Configuration) -> tuple[float, float]:
+    """Wilson's interval of a single seed; of several, mean ± standard deviation."""
+    mean, spread = configuration.mean("test_accuracy"), configuration.spread("test_accuracy")
+    return configuration.interval if spread is None else (mean - spread, mean + spread)
 
 
-def _accuracy_text(setting: Setting) -> str:
-    spread = setting.spread("test_accuracy")
-    if spread is None:
-        low, high = _interval(setting)
-        return f"{percent(setting.mean('test_accuracy'))} ({100 * low:.2f} – {100 * high:.2f})"
-    return f"{100 * setting.mean('test_accuracy'):.2f} ± {100 * spread:.2f} %"
+def _whiskers_are(shown: list[Configuration]) -> str:
+    one, several = "Wilson's 95 % interval", "the mean ± standard deviation over the seeds"
+    kinds = {len(configuration.results) > 1 for configuration in shown}
+    return f"{several}, or {one} where only one succeeded" if len(kinds) > 1 else several if True in kinds else one
+
+
+def _accuracy_text(configuration: Configuration) -> str:
+    mean, spread = configuration.mean("test_accuracy"), configuration.spread("test_accuracy")
+    text = accuracy_text((mean, spread))
+    return f"{text} ({interval_text(configuration.interval)})" if spread is None else text

@@ -4,14 +4,14 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from cvclassic.experiment.statistics import confusion_matrix
 from cvclassic.report.pictures import Picture
 from cvclassic.report.pictures.style import WIDTH, draw_cells, listed, new_figure, short
-from cvclassic.report.pictures.subject import Rival, Subject
+from cvclassic.report.pictures.subject import Rival, Subject, by_test_accuracy, left_out, named
+from cvclassic.study.statistics import confusion_matrix
 
 MOST_NUMBERED = 12  # classes of a confusion matrix with numbers in its cells, and in one order only
 MOST_NUMBERED_F1 = 30
-MOST_SETTINGS = 30
+MOST_COLUMNS = 30
 LONGEST_NAME = 18
 MOST_OPTIMALLY_ORDERED = 300  # classes; the best order of the tree's leaves takes time with the cube of their number
 _KEY = np.array([0, 0.01, 0.05, 0.2, 0.5, 1])
@@ -29,30 +29,30 @@ def confusions(subject: Subject) -> list[Picture]:
 
 
 def f1_of_each_class(subject: Subject) -> list[Picture]:
-    settings = [s for s in subject.settings[:MOST_SETTINGS] if all(result.per_class for result in s.succeeded)]
-    if not settings:
+    found = [c for c in subject.configurations if all(result.per_class for result in c.results)]
+    shown = by_test_accuracy(found[:MOST_COLUMNS])
+    if not shown:
         return []
-    scores = np.array([np.mean([[c["f1"] for c in r.per_class] for r in s.succeeded], axis=0) for s in settings]).T
+    scores = np.array([np.mean([[own.f1 for own in r.per_class] for r in c.results], axis=0) for c in shown]).T
     order = np.argsort(scores.mean(axis=1), kind="stable")
     scores, names = scores[order], [subject.class_names[k] for k in order]
     numbered = len(names) <= MOST_NUMBERED_F1
     lowest = np.floor(10 * scores.min()) / 10
     shades = (scores - lowest) / max(1 - lowest, 1e-9)
     row = 17 if numbered else 11
-    figure = new_figure(max(330, 110 + 30 * len(settings)), 160 + row * len(names))
+    figure = new_figure(max(330, 110 + 30 * len(shown)), 160 + row * len(names))
     axes, key = figure.subplots(2, 1, height_ratios=[row * len(names), 12])
-    texts = np.vectorize(lambda score: f"{100 * score:.0f}")(scores) if numbered and len(settings) <= 20 else None
+    texts = np.vectorize(lambda score: f"{100 * score:.0f}")(scores) if numbered and len(shown) <= 20 else None
     draw_cells(axes, shades, texts)
     axes.set_yticks(range(len(names)), [short(n, LONGEST_NAME) for n in names], fontsize=9.5 if numbered else 9)
-    axes.set_xticks(range(len(settings)), [short(setting.name, 26) for setting in settings], rotation=90)
+    axes.set_xticks(range(len(shown)), [named(configuration, 26) for configuration in shown], rotation=90)
     axes.tick_params(axis="x", labeltop=True, labelbottom=False)
     steps = np.linspace(lowest, 1, 5)
     _draw_key(key, steps, (steps - lowest) / max(1 - lowest, 1e-9), "F1, %")
     mean = scores.mean(axis=1)
     ends = [f"{short(names[k], 40)} ({100 * mean[k]:.1f} %)" for k in range(len(names))]
-    caption = "A row per class, the hardest on top, and a column per pipeline, the best at the left."
-    if len(settings) < len(subject.settings):
-        caption += f" The {len(settings)} best settings."
+    caption = "A row per class, the hardest on top, and a column per pipeline, the most accurate at the left."
+    caption += left_out(shown, found)
     alt = f"F1 of each class. Lowest mean over the pipelines: {listed(ends[:3])}; highest: {listed(ends[:-4:-1])}."
     return [subject.picture("f1", "F1 of each class", caption, alt, figure)]
 
@@ -105,10 +105,10 @@ def _confusion(
     axes.set(xlabel="predicted class", ylabel="true class")
     worst = _worst_text(subject, counts)
     caption = (
-        f"{short(rival.name, 60)}, the best {rival.family} one{_of_seed(subject, rival)}. Each row shows, in % of the "
-        f"images of a true class, what they were taken for. {worst}"
+        f"{rival.name}, the best {rival.family} one on the validation images{_of_seed(rival)}. Each row shows, in % of "
+        f"the images of a true class, what they were taken for. {worst}"
     )
-    title, name = f"What {short(rival.name, 60)} takes for what", f"confusion-{rival.family}"
+    title, name = f"What {rival.name} takes for what", f"confusion-{rival.family}"
     if order is not None:
         title, name = f"{title}, similar classes together", f"{name}-sorted"
     elif not numbered:
@@ -118,8 +118,8 @@ def _confusion(
     return subject.picture(name, title, caption, alt + worst, figure)
 
 
-def _of_seed(subject: Subject, rival: Rival) -> str:
-    return f" (seed {rival.setting.succeeded[0].seed})" if subject.seeds > 1 else ""
+def _of_seed(rival: Rival) -> str:
+    return f" (seed {rival.seed})" if len(rival.configuration.results) > 1 else ""
 
 
 def _worst_text(subject: Subject, counts: np.ndarray) -> str:

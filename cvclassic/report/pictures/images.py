@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from cvclassic.errors import InputError
+from cvclassic.errors import DataError
 from cvclassic.features import HOG, ColorHistogram
 from cvclassic.features.show import gradient_arrows, histogram_bars, hog_strokes
 from cvclassic.images import check_images
 from cvclassic.report.pictures import Picture
 from cvclassic.report.pictures.style import INK, WIDTH, blank_axes, draw_image, listed, new_figure, short
 from cvclassic.report.pictures.subject import Rival, Subject
+from cvclassic.runs.job import SetImages
 
 MOST_IMAGES = 12
 MOST_CLASSES = 10
@@ -21,26 +22,28 @@ _COLUMNS = 6
 
 def confident_mistakes(subject: Subject) -> list[Picture]:
     """What each rival gets wrong with the largest margin, a picture each."""
-    images = _test_images(subject)
-    rivals = [rival for rival in subject.rivals if rival.margins is not None]
-    return [] if images is None else [p for rival in rivals for p in _mistakes(subject, images, rival)]
+    images = _images(subject).test
+    rivals = [] if images is None else [rival for rival in subject.rivals if rival.margins is not None]
+    return [picture for rival in rivals for picture in _mistakes(subject, images, rival)]
 
 
 def disagreements(subject: Subject) -> list[Picture]:
     """What the best classical pipeline alone gets right, and what the best neural one alone."""
-    images = _test_images(subject)
+    images = _images(subject).test
     if images is None or len(subject.rivals) < 2:
         return []
     first, second = subject.rivals
+    if not np.array_equal(first.y_true, second.y_true):
+        raise DataError(f"{first.name} and {second.name} were not tested on the same images; start the run anew.")
     return [*_only_right(subject, images, first, second), *_only_right(subject, images, second, first)]
 
 
 def what_extractors_see(subject: Subject) -> list[Picture]:
     """A column per class, and rows: an image of it, HOG's strokes, gradients, the colors of an RGB image."""
-    examples = _load(subject, "class_examples.npy")
+    examples = _images(subject).examples
     if examples is None:
         return []
-    examples = check_images(examples[:MOST_CLASSES], name="class_examples.npy")
+    examples = check_images(examples[:MOST_CLASSES], name="the images of the classes")
     rows = [("image", _draw_example), ("HOG", _draw_hog), ("gradients", _draw_gradients)]
     if examples.ndim == 4:
         rows.append(("colors", _draw_colors))
@@ -77,7 +80,7 @@ def _mistakes(subject: Subject, images: np.ndarray, rival: Rival) -> list[Pictur
         (_name(subject, rival.y_true[k]), f"→ {_name(subject, rival.y_pred[k])}", f"{rival.margins[k]:.3g}")
         for k in chosen
     ]
-    name = short(rival.name, 60)
+    name = rival.name
     caption = (
         f"Of {len(wrong):,} wrong ones of {len(rival.y_true):,} test images, those with the largest margin: the score "
         f"of the predicted class less that of the next. Beneath each: the true class, what {name} takes it for, the "
@@ -97,7 +100,7 @@ def _only_right(subject: Subject, images: np.ndarray, right: Rival, wrong: Rival
         found = found[np.argsort(-wrong.margins[found], kind="stable")]
     chosen = found[:MOST_IMAGES]
     lines = [(_name(subject, wrong.y_true[k]), f"not {_name(subject, wrong.y_pred[k])}") for k in chosen]
-    names = short(right.name, 60), short(wrong.name, 60)
+    names = right.name, wrong.name
     caption = (
         f"{names[0]} is right and {names[1]} wrong on {len(found):,} of {len(right.y_true):,} test images. Beneath "
         f"each: the true class, and what {names[1]} takes it for."
@@ -198,18 +201,5 @@ def _averaged_down(image: np.ndarray) -> np.ndarray:
     return means.round().astype(np.uint8) if image.dtype == np.uint8 else means
 
 
-def _test_images(subject: Subject) -> np.ndarray | None:
-    images = _load(subject, "test_images.npy")
-    if images is not None and any(len(rival.y_true) != len(images) for rival in subject.rivals):
-        raise InputError(f"{subject.run.folder} is damaged: it has not as many test images as predictions of them.")
-    return images
-
-
-def _load(subject: Subject, name: str) -> np.ndarray | None:
-    path = subject.run.folder / subject.dataset["name"] / name
-    if not path.is_file():
-        return None
-    try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read ({error}); the run is damaged, start it anew.") from error
+def _images(subject: Subject) -> SetImages:
+    return subject.dataset_study.study.run.images[subject.dataset_study.name]

@@ -14,8 +14,9 @@ INK = "#010203"
 
 # Of Okabe and Ito, Color universal design (2008); each has a contrast of 3 at least on white and on near-black.
 FAMILY_COLORS = {"classical": "#0072b2", "neural": "#d55e00", "hybrid": "#cc79a7"}
-FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^"}
-FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "xxxx"}
+_FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^"}
+_FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "xxxx"}
+_ANY_OTHER = ("#7f7f7f", "D", "....")  # color, marker and hatch of any other family
 SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7a00", "#7f7f7f", "#4a8fd1")
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
 
@@ -52,7 +53,8 @@ _STYLE = {
     ),
 }
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-_NOT_IN_XML = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Not what XML can't hold, nor control characters, nor what turns the direction of the text that follows.
+_HARMFUL = re.compile("[^\x20-\x7e\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ElementTree.register_namespace("", _SVG)
 
 
@@ -124,6 +126,22 @@ def draw_cells(axes, shades: np.ndarray, texts: np.ndarray | None = None) -> Non
             axes.text(c, r, text, ha="center", va="center_baseline", fontsize=8.5)
 
 
+def family_color(family: str) -> str:
+    return FAMILY_COLORS.get(family, _ANY_OTHER[0])
+
+
+def family_marker(family: str) -> str:
+    return _FAMILY_MARKERS.get(family, _ANY_OTHER[1])
+
+
+def bar_style(family: str) -> dict:
+    """How a family's bars look, as matplotlib's patches take it."""
+    from matplotlib.colors import to_rgba
+
+    color, hatch = family_color(family), _FAMILY_HATCHES.get(family, _ANY_OTHER[2])
+    return {"facecolor": "none" if hatch else to_rgba(color, 0.6), "edgecolor": color, "hatch": hatch, "linewidth": 1}
+
+
 def series_style(number: int) -> dict:
     """Color and marker of a line among others, the same for the same number."""
     color = SERIES_COLORS[number % len(SERIES_COLORS)]
@@ -133,8 +151,8 @@ def series_style(number: int) -> dict:
 
 
 def legend_below(figure, handles: list | None = None) -> None:
-    """A legend below all axes, of `handles` or of what the first axes have labels for, in as many columns as fit."""
-    handles = handles or figure.axes[0].get_legend_handles_labels()[0]
+    """A legend below all axes, of `handles` or of the lines in the first axes, in as many columns as fit."""
+    handles = handles or figure.axes[0].get_lines()
     longest = max(len(handle.get_label()) for handle in handles)
     width = figure.get_size_inches()[0] * 72
     figure.legend(handles=handles, loc="outside lower center", ncols=int(np.clip(width / (6 * longest + 40), 1, 3)))
@@ -151,9 +169,14 @@ def set_log_ticks(axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
+def in_one_line(text: str) -> str:
+    """Text of any origin in one line, without characters that XML can't hold or that change how others look."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
 def short(text: str, longest: int) -> str:
-    """A name that fits: in one line, without characters that XML can't hold, cut where it is too long."""
-    text = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    """A name that fits: in one line, harmless, cut where it is too long."""
+    text = in_one_line(text)
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
@@ -182,7 +205,7 @@ def to_svg(figure, prefix: str, alt: str) -> str:
     root.attrib |= {
         "viewBox": f"0 0 {width:g} {height:g}",
         "role": "img",
-        "aria-label": _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", alt),
+        "aria-label": alt,
         "style": f"min-width: {0.85 * width:.0f}px; max-width: {1.4 * width:.0f}px",
         "fill": "currentColor",
         "stroke-linejoin": "round",

@@ -1,122 +1,109 @@
 """What the pictures of a data set are drawn from."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from cvclassic.errors import InputError
-from cvclassic.experiment.result import Result, Run, job_folder
 from cvclassic.report.pictures import Picture
-from cvclassic.report.pictures.style import to_svg
-from cvclassic.report.sweep import Setting, settings_of
+from cvclassic.report.pictures.style import in_one_line, short, to_svg
+from cvclassic.study.sizes import Curve
+from cvclassic.study.study import Configuration, DatasetStudy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rival:
-    """The best setting of a family, and the predictions of its first seed.
+    """The best configuration of a family, and the predictions of its first seed that has them.
 
     `margins` are the scores of the predicted class less the highest of the others', None where there are no scores
     per class; `y_true` and `y_pred` are class numbers. All have shape (n_test,).
     """
 
-    setting: Setting
-    family: str
+    configuration: Configuration
+    seed: int
     y_true: np.ndarray
     y_pred: np.ndarray
     margins: np.ndarray | None
 
     @property
     def name(self) -> str:
-        return self.setting.name
+        return named(self.configuration)
+
+    @property
+    def family(self) -> str:
+        return self.configuration.family
 
     @property
     def right(self) -> np.ndarray:
         return self.y_pred == self.y_true
 
 
+@dataclass(frozen=True, eq=False)
 class Subject:
-    """One data set of a run, with its settings at their largest training size."""
+    """One data set of a run, with its configurations at the largest number of training images."""
 
-    def __init__(self, run: Run, dataset: dict):
-        self.run, self.dataset = run, dataset
-        mine = [result for result in run.results if result.dataset == dataset["name"]]
-        self.sizes = sorted({result.n_train for result in mine}) if run.config.get("train_sizes") else []
-        at_largest = self.settings_at(self.sizes[-1]) if self.sizes else _best_first(run, dataset, mine)
-        self.settings: list[Setting] = at_largest
-        # A hash, since names of folders and data sets hold what an id can't.
-        self._id = hashlib.blake2b(f"{run.folder}/{dataset['name']}".encode(errors="replace"), digest_size=5)
+    dataset_study: DatasetStudy
 
     @property
-    def class_names(self) -> list[str]:
-        return self.dataset["class_names"]
+    def class_names(self) -> tuple[str, ...]:
+        return self.dataset_study.record.class_names
 
     @property
-    def seeds(self) -> int:
-        """The most seeds that any setting succeeded with."""
-        return max(len(setting.succeeded) for setting in self.settings)
+    def configurations(self) -> list[Configuration]:
+        """In the study's order, the best on validation first."""
+        return self.dataset_study.largest
 
-    def settings_at(self, n_train: int) -> list[Setting]:
-        """The settings with results at a training size, best mean test accuracy first."""
-        mine = [r for r in self.run.results if r.dataset == self.dataset["name"] and r.n_train == n_train]
-        return _best_first(self.run, self.dataset, mine)
+    @property
+    def time_budget(self) -> float | None:
+        """Seconds for each fit."""
+        return self.dataset_study.study.run.spec.time_budget
 
-    def having(self, *figures: str) -> list[Setting]:
-        """The settings whose results have all of these figures."""
-        return [s for s in self.settings if all(getattr(r, f, None) is not None for r in s.succeeded for f in figures)]
-
-    def best(self, *families: str) -> Setting | None:
-        """The setting of best mean test accuracy in the first of `families` that has one."""
-        for family in families:
-            for setting in self.settings:
-                if family_of(setting) == family:
-                    return setting
-        return None
+    def having(self, *figures: str) -> list[Configuration]:
+        """The configurations whose results all have these figures, in the study's order."""
+        return [c for c in self.configurations if all(len(c.values(f)) == len(c.results) for f in figures)]
 
     @cached_property
     def rivals(self) -> list[Rival]:
-        """The best classical setting and the best neural one (without one the best hybrid), if their files are there.
-
-        Raises
-        ------
-        InputError
-            For predictions that can't be read.
-        """
-        chosen = [self.best("classical"), self.best("neural", "hybrid")]
-        rivals = [self._rival(setting) for setting in chosen if setting is not None]
-        return [rival for rival in rivals if rival is not None]
+        """The study's best classical and best neural one (without one its best hybrid), if predictions are there."""
+        best = self.dataset_study.best
+        chosen = [c for c in (best("classical"), best("neural", "hybrid")) if c is not None]
+        return [rival for c in chosen if (rival := _rival(c, len(self.class_names))) is not None]
 
     def picture(self, name: str, title: str, caption: str, alt: str, figure) -> Picture:
-        return Picture(name, title, caption, alt, to_svg(figure, f"p{self._id.hexdigest()}-{name}", alt))
-
-    def _rival(self, setting: Setting) -> Rival | None:
-        path = job_folder(self.run.folder, _identity(setting.succeeded[0])) / "predictions.npz"
-        if not path.is_file():
-            return None
-        try:
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in file.files}
-            y_true, y_pred = arrays["y_true"], arrays["y_pred"]
-        except Exception as error:  # of zipfile, zlib or NumPy, as the damage has it
-            raise InputError(f"{path} can't be read ({error}); the run is damaged, start it anew.") from error
-        margins = _margins(arrays.get("scores"), y_pred, len(self.class_names))
-        return Rival(setting, family_of(setting), y_true, y_pred, margins)
+        """The finished picture of a matplotlib Figure."""
+        run = self.dataset_study.study.run
+        # A hash, since names of runs and data sets hold what an id can't.
+        names = repr((run.name, run.record.created, self.dataset_study.name)).encode(errors="surrogatepass")
+        prefix = f"p{hashlib.blake2b(names, digest_size=5).hexdigest()}-{name}"
+        title, caption, alt = map(in_one_line, (title, caption, alt))
+        return Picture(name, title, caption, alt, to_svg(figure, prefix, alt))
 
 
-def family_of(setting: Setting) -> str:
-    return setting.results[0].family
+def named(contender: Configuration | Curve, longest: int = 60) -> str:
+    """The name of a configuration or curve, harmless and not too long."""
+    return short(contender.name, longest)
 
 
-def _best_first(run: Run, dataset: dict, results: list[Result]) -> list[Setting]:
-    # As if of a run of one size, so that sizes are no part of the settings' names.
-    of_one_size = replace(run, results=results, config=run.config | {"train_sizes": None})
-    succeeded = [setting for setting in settings_of(of_one_size, dataset) if setting.succeeded]
-    return sorted(succeeded, key=lambda setting: -setting.mean("test_accuracy"))
+def by_test_accuracy(configurations: Iterable[Configuration]) -> list[Configuration]:
+    """An order to show them in, and for no more than that: the most accurate on the test images first."""
+    return sorted(configurations, key=lambda configuration: -configuration.mean("test_accuracy"))
 
 
-def _identity(result: Result) -> dict:
-    return {name: getattr(result, name) for name in ("dataset", "pipeline", "seed", "n_train", "settings")}
+def left_out(shown: Sequence, found: Sequence) -> str:
+    """The end of a caption, where only the first of those that were found are shown."""
+    more = len(found) > len(shown)
+    return f" Only the {len(shown)} of {len(found)} that are best on the validation images are shown." if more else ""
+
+
+def _rival(configuration: Configuration, n_classes: int) -> Rival | None:
+    for outcome in configuration.succeeded:
+        said = outcome.predictions
+        if said is not None:
+            margins = _margins(said.scores, said.y_pred, n_classes)
+            return Rival(configuration, outcome.result.seed, said.y_true, said.y_pred, margins)
+    return None
 
 
 def _margins(scores: np.ndarray | None, y_pred: np.ndarray, n_classes: int) -> np.ndarray | None:

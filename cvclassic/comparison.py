@@ -1,0 +1,235 @@
+"""The story from the question to the answer: the spec, the data, the jobs, their outcomes, the study, its faces."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from cvclassic.errors import InputError
+from cvclassic.runs.files import write_whole
+from cvclassic.runs.folder import RunFolder, copy_run, read_run
+from cvclassic.runs.job import Job, Result
+from cvclassic.runs.local import Listener, interruptible, run_locally
+from cvclassic.runs.plan import plan
+from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by, gather
+from cvclassic.runs.record import describe_run
+from cvclassic.study.sentences import answer
+from cvclassic.study.study import Study
+from cvclassic.study.tables import Table, results_table
+
+# Given the jobs that will run and notes on them, it enters what is told of each job while it runs and when it ended.
+Watch = Callable[[Sequence[Job], Sequence[str]], AbstractContextManager[Listener]]
+
+
+class Faces(NamedTuple):
+    """Names of the files that were written, and a line for each that could not be made."""
+
+    written: list[str]
+    lost: list[str]
+
+
+def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = True) -> tuple[Study, Faces]:
+    """The whole story; what `compare`, `resume` and the command do.
+
+    Parameters
+    ----------
+    question : Question, or None
+        None is that of the run in `out`, which then goes on.
+    out : Path
+        The run's folder: a new one, or the one that goes on.
+    watch : Watch
+    faces : bool
+        Write the files of the report into the folder, too.
+    """
+    with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
+        data, notes = gather(question or asked_by(folder.record.spec))
+        jobs, left_out = plan(data)
+        if question:
+            folder.begin(describe_run(data, jobs, [*notes, *left_out]), list(data.datasets.values()))
+        else:
+            folder.check_unchanged(data.datasets.values())
+        pending = folder.pending(jobs)
+        with watch(pending, notes) as listen, closing(run_locally(pending, data, folder, listen=listen)) as outcomes:
+            for outcome in outcomes:
+                folder.keep(outcome)
+        study = Study(read_run(out))
+        return study, write_faces(study, folder.write) if faces else Faces([], [])
+
+
+def prepare(question: Question, out: Path) -> None:
+    """Write the folder of a run that begins later, when `tell(None, out)` goes on with it."""
+    with interruptible(), RunFolder.create(out) as folder:
+        data, notes = gather(question)
+        jobs, left_out = plan(data)
+        folder.begin(describe_run(data, jobs, [*notes, *left_out]), list(data.datasets.values()))
+
+
+def compare(
+    data: Data | None = None,
+    *,
+    pipelines: Contenders | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+    **fields: object,
+) -> "Comparison":
+    """Compare pipelines on the same splits of the same images, as `python compare.py` does.
+
+    Parameters
+    ----------
+    data : name, path, Dataset, arrays, or a sequence of such; optional
+        Arrays are `(X, y)`, or `(X_train, y_train, X_test, y_test)`: image batches (n, height, width[, 3]) and labels.
+        None is MNIST and CIFAR-10 where they can be had, else the embedded sets.
+    pipelines : name, path, mapping of name to estimator, or a sequence of such; optional
+        An estimator takes images, such as `make_pipeline(HOG(), LinearSVM())`. None is all that run by default.
+    out : path, optional
+        The run's folder, which must not exist, or be empty; the report is written into it. None is a temporary one.
+    progress : bool
+        Show what is running.
+    **fields
+        The other fields of `cvclassic.RunSpec`, such as `preset="quick"`, `seed=1`, `epochs=20`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        For what can't be used, before anything runs. A pipeline that fails is a failed row instead.
+    """
+    question = ask(data, pipelines, **fields)
+    temporary = tempfile.TemporaryDirectory(prefix="cvclassic-") if out is None else None
+    folder = Path(temporary.name, "run") if temporary else Path(out).expanduser()
+    study, _ = tell(question, folder, watch=shown if progress else unseen, faces=temporary is None)
+    return Comparison(study, folder, temporary)
+
+
+def resume(folder: str | Path, *, progress: bool = False) -> "Comparison":
+    """Go on with the run in `folder` where it was interrupted; failed rows run again.
+
+    Raises
+    ------
+    InputError
+        Where there is no run, another process has it, its data have changed, or it was given arrays or estimators.
+    """
+    folder = Path(folder).expanduser()
+    study, _ = tell(None, folder, watch=shown if progress else unseen)
+    return Comparison(study, folder)
+
+
+def load_comparison(folder: str | Path) -> "Comparison":
+    """What the run in `folder` says, as far as it went; InputError where there is none."""
+    folder = Path(folder).expanduser()
+    return Comparison(Study(read_run(folder)), folder)
+
+
+class Comparison:
+    """What a run found; faces are drawn when they are asked for.
+
+    Attributes
+    ----------
+    study : cvclassic.study.study.Study
+        Contenders, winners and contrasts by data set.
+    folder : Path
+        The run's, temporary where the call named none.
+    """
+
+    def __init__(self, study: Study, folder: Path, temporary: tempfile.TemporaryDirectory | None = None):
+        self.study, self.folder = study, folder
+        self._temporary = temporary  # the folder lasts as long as this object
+
+    @property
+    def answer(self) -> str:
+        """What was found, a paragraph per data set."""
+        return "\n\n".join(" ".join(answer(dataset)) for dataset in self.study.datasets)
+
+    @property
+    def table(self) -> Table:
+        """All results, a row for each job; `to_pandas()` has the names of results.csv."""
+        return _ShownTable(**vars(results_table(self.study)))
+
+    @property
+    def results(self) -> list[Result]:
+        """What was measured, in the order of the jobs."""
+        return [outcome.result for outcome in self.study.run.outcomes]
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report's page, one HTML file that needs no network, and return its path."""
+        from cvclassic.report import page_of_run
+
+        path = Path(path).expanduser()
+        write_file(page_of_run(self.study).encode(errors="replace"), path)
+        return path
+
+    def write_report(self) -> Faces:
+        """Write the files of the report into the run's folder."""
+        return write_faces(self.study, lambda name, content: write_file(content, self.folder / name))
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep the run in `folder`, with the files of its report; InputError where something is."""
+        folder = Path(folder).expanduser()
+        copy_run(self.folder, folder)
+        write_faces(self.study, lambda name, content: write_file(content, folder / name))
+        return folder
+
+    def __repr__(self) -> str:
+        return self.answer
+
+    def _repr_html_(self) -> str:
+        from cvclassic.report import answer_html
+
+        return answer_html(self.study)
+
+
+class _ShownTable(Table):
+    """A table that shows itself where it is printed, or stands last in a notebook's cell."""
+
+    def __str__(self) -> str:
+        from cvclassic.report import table_text
+
+        return table_text(self)
+
+    def _repr_html_(self) -> str:
+        from cvclassic.report import table_html
+
+        return table_html(self)
+
+
+def write_faces(study: Study, write: Callable[[str, bytes], None]) -> Faces:
+    """Write the files of the report by `write(name, content)`."""
+    from cvclassic.report import report_files
+
+    files, lost = report_files(study)
+    for name, content in files.items():
+        write(name, content)
+    return Faces(list(files), lost)
+
+
+def write_file(content: bytes, path: Path) -> None:
+    """Write a file, whole or not at all; InputError where that can't be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda file: file.write(content))
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}. Choose another file.") from error
+
+
+@contextmanager
+def shown(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
+    """A `Watch` that shows notes and jobs on standard error."""
+    from rich.console import Console
+
+    from cvclassic.report import show_progress
+
+    console = Console(stderr=True)
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    with show_progress(jobs, console) as listen:
+        yield listen
+
+
+@contextmanager
+def unseen(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
+    """A `Watch` that shows nothing."""
+    yield lambda job, seconds, last_line, outcome: None

@@ -1,0 +1,147 @@
+"""One training: a compiled network, its samples and a stack in; its history and its best weights out."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cvclassic.errors import CVClassicError
+from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.meter import Meter
+from cvclassic.neural.stack import BACKUP, TrainingStack
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training was like; the attributes of the same names in `NeuralClassifier` say more."""
+
+    history: dict[str, list[float]]
+    best_epoch: int
+    overfit_epoch: int | None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a network learns from, or is validated on.
+
+    `X` is as the network takes it, `codes` (n,) the numbers of the classes, `targets` what the loss takes, and
+    `weights` (n,) float32 or None.
+    """
+
+    X: np.ndarray
+    codes: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray | None
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Those that Keras takes."""
+        return (self.X, self.targets) if self.weights is None else (self.X, self.targets, self.weights)
+
+
+def train(
+    network: keras.Model,
+    samples: Samples,
+    validation: Samples | None,
+    stack: TrainingStack,
+    *,
+    seed: int,
+    log_dir: Path | None,
+    own: Sequence[keras.callbacks.Callback],
+    settings: dict[str, Any],
+    meter: Meter,
+    verbose: bool,
+) -> Training:
+    """Train `network` and leave it with the weights of its best epoch, or without validation with the last ones.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Compiled.
+    samples, validation : Samples
+    stack : TrainingStack
+    seed, log_dir, own, verbose
+        As `seed`, `log_dir`, `callbacks` (made) and `verbose` of `NeuralClassifier`.
+    settings : dict
+        Every hyperparameter, JSON-able: a backup is gone on from where all of them are the same.
+    meter : Meter
+
+    Raises
+    ------
+    CVClassicError
+        Where the loss becomes NaN or infinite.
+    """
+    from cvclassic.neural.backup import BackupAndRestore
+    from cvclassic.neural.callbacks import EpochLine, OverfitWatch
+    from cvclassic.neural.epochs import Batches, EpochDraws
+
+    with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
+        folder = Path(scratch) if log_dir is None else log_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {"meter": meter, "verbose": verbose}
+        known = (validation.X, validation.codes) if validation else None
+        callbacks = stack.make_callbacks(folder, validation=known, own=own, **told)
+        backup = BackupAndRestore(folder / BACKUP, callbacks, settings | _identity(network, samples), **told)
+        batches = Batches(samples.arrays, stack.batch_size)
+        lines = [EpochLine(stack.epochs)] if verbose else []
+        kept = [] if log_dir is None else [backup]
+        try:
+            history = network.fit(
+                batches,
+                shuffle=False,  # each epoch has its order already
+                initial_epoch=backup.epochs_done,
+                epochs=backup.epochs_done if backup.stopped else stack.epochs,
+                validation_data=validation.arrays if validation else None,
+                validation_batch_size=stack.batch_size,
+                callbacks=[EpochDraws(seed, batches), *callbacks, *lines, *kept],
+                verbose=0,
+            ).history
+            # Names that are one object with those in the code: a pickle, whose length is a figure, writes each once.
+            history = {sys.intern(name): [float(value) for value in values] for name, values in history.items()}
+            _check_convergence(history)
+            best_epoch = _keep_best(network, stack, history, folder / BACKUP if validation else None)
+        except Exception:  # and not KeyboardInterrupt: that training can go on
+            backup.remove()
+            raise
+        backup.remove()
+    overfit = [callback.overfit_epoch for callback in callbacks if isinstance(callback, OverfitWatch)]
+    return Training(history, best_epoch, overfit[0] if overfit else None)
+
+
+def _identity(network: keras.Model, samples: Samples) -> dict[str, Any]:
+    """What makes another training the same one, besides its settings."""
+    keras = prepare_backend()
+    return {
+        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        "samples": samples.X.shape,
+        "weights": [list(weight.shape) for weight in network.weights],
+    }
+
+
+def _check_convergence(history: dict[str, list[float]]) -> None:
+    broken = np.flatnonzero(~np.isfinite(history["loss"]))
+    if len(broken):
+        value = "NaN" if np.isnan(history["loss"][broken[0]]) else "infinite"
+        raise CVClassicError(
+            f"Training diverged: the loss became {value} in epoch {broken[0] + 1}; lower --learning-rate "
+            "(TrainingStack.learning_rate)."
+        )
+
+
+def _keep_best(network: keras.Model, stack: TrainingStack, history, weights: Path | None) -> int:
+    """Load the weights of the best epoch where there are such files, and tell which it is."""
+    if weights is None:
+        return len(history["loss"]) - 1
+    choose = np.nanargmin if stack.monitor_mode() == "min" else np.nanargmax
+    best_epoch = int(choose(history[stack.monitor]))
+    network.load_weights(weights / f"best-{best_epoch + 1}.weights.h5")
+    return best_epoch

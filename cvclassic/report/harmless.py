@@ -1,0 +1,13 @@
+"""Texts of any origin made harmless where they are shown: names of classes and files, messages of errors."""
+
+import re
+
+_BREAKS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]")
+# Control characters (escape codes of terminals begin with one), what turns the direction of the text that follows, and
+# halves of surrogate pairs, which no file can hold.
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """`text` in one line, with a replacement character for whatever changes how other text looks."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text))

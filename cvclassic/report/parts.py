@@ -1,0 +1,62 @@
+"""The parts of a report, each made on its own: in place of one that fails stands a line that says so."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cvclassic.study.sentences import (
+    answer,
+    description_lines,
+    failure_lines,
+    header_lines,
+    remark_lines,
+    what_was_seen,
+)
+from cvclassic.study.study import DatasetStudy, Study
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a data set."""
+
+    answer: list[str]
+    description: list[str]
+    remarks: list[str]
+    failures: list[str]
+
+
+def part(what: str, make: Callable[..., T], *arguments: object) -> T | str:
+    """What `make` returns, which is no text; where it fails a line that says so."""
+    try:
+        return make(*arguments)
+    except Exception as error:  # whatever it is, the other parts stand
+        return f"{what} could not be made: {type(error).__name__}: {error}"
+
+
+def words_of(dataset: DatasetStudy) -> Words:
+    """The sentences and lines on a data set."""
+    return Words(
+        answer=_lines("The answer", answer, dataset),
+        description=_lines("The description", description_lines, dataset),
+        remarks=_lines("The remarks", remark_lines, dataset),
+        failures=_lines("The list of failures", failure_lines, dataset),
+    )
+
+
+def header_of(study: Study) -> list[str]:
+    """The lines on the run."""
+    return _lines("The header", header_lines, study)
+
+
+def seen_in(datasets: Sequence[DatasetStudy]) -> list[str]:
+    """The sentences on a sweep; of any other run there are none."""
+    if not any(dataset.study.is_sweep for dataset in datasets):
+        return []
+    return _lines("What was seen", what_was_seen, datasets)
+
+
+def _lines(what: str, make: Callable[..., list[str]], *arguments: object) -> list[str]:
+    found = part(what, make, *arguments)
+    return [found] if isinstance(found, str) else found

@@ -1,0 +1,28 @@
+"""results.json: everything that a run measured; docs/results.md describes it."""
+
+import json
+
+from pydantic import TypeAdapter
+
+from cvclassic.runs.job import DatasetRecord, Result, RunRecord
+from cvclassic.study.study import Study
+from cvclassic.study.tables import interval_of
+
+_RUN, _DATASETS, _RESULT = (TypeAdapter(kind) for kind in (RunRecord, tuple[DatasetRecord, ...], Result))
+
+
+def json_text(study: Study) -> str:
+    """The run, its data sets, and its results with the intervals of their accuracies."""
+    run = study.run
+    content = {
+        "schema_version": run.record.schema_version,
+        "run": _RUN.dump_python(run.record, mode="json"),
+        "datasets": _DATASETS.dump_python(run.datasets, mode="json"),
+        "results": [_result(outcome.result) for outcome in run.outcomes],
+    }
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _result(result: Result) -> dict[str, object]:
+    low, high = interval_of(result) or (None, None)
+    return _RESULT.dump_python(result, mode="json") | {"ci_low": low, "ci_high": high}

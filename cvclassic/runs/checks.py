@@ -1,0 +1,73 @@
+"""What is read back from a run's files has to make sense: DataError says what does not."""
+
+import numpy as np
+
+from cvclassic.errors import DataError
+from cvclassic.runs.encoding import Expected
+from cvclassic.runs.job import DatasetRecord, Job, Predictions, Result, RunRecord
+
+FRACTIONS = ("train_accuracy", "test_accuracy", "macro_f1", "validation_accuracy", "mean_corruption_error")
+AMOUNTS = (
+    *("n_features", "n_train_scored", "n_corrupted", "model_bytes", "peak_memory_mb"),
+    *("fit_seconds", "fit_energy_joules", "predict_images_per_second"),
+)
+
+
+def check_record(record: RunRecord) -> None:
+    """Jobs are of data sets and pipelines of the run."""
+    datasets, pipelines = dict(record.fingerprints), {pipeline.name for pipeline in record.pipelines}
+    if any(job.dataset not in datasets or job.pipeline not in pipelines for job in record.jobs):
+        raise DataError("is damaged (jobs of data sets or pipelines that it lacks)")
+
+
+def check_dataset(record: DatasetRecord, name: str) -> None:
+    """It is the record of the data set `name`, with images, classes and sizes that can be."""
+    shape, sizes = record.image_shape, record.sizes
+    if record.name != name:
+        raise DataError("is of another data set")
+    if not record.class_names or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or min(shape) < 1:
+        raise DataError("is damaged (no such images, or no classes)")
+    if not sizes.test or min(sizes.test, sizes.train, sizes.validation) < 0:
+        raise DataError("is damaged (sizes of splits that can't be)")
+
+
+def check_result(result: Result, job: Job, family: str, dataset: DatasetRecord) -> None:
+    """It is the result of `job`, by a pipeline of this family, with figures that can be."""
+    if result.job != job or result.family != family:
+        raise DataError("is of another job")
+    if result.ok and result.test_accuracy is None:
+        raise DataError("is damaged (no test accuracy)")
+    if result.n_test not in (None, dataset.sizes.test):
+        raise DataError("is damaged (another number of test images)")
+    if result.per_class and tuple(each.name for each in result.per_class) != dataset.class_names:
+        raise DataError("is damaged (figures of other classes)")
+    of_classes = [figure for each in result.per_class for figure in (each.precision, each.recall, each.f1)]
+    if any(len(accuracies) != 5 for accuracies in (result.corruptions or {}).values()):
+        raise DataError("is damaged (corruptions that have not five strengths)")
+    corrupted = [accuracy for accuracies in (result.corruptions or {}).values() for accuracy in accuracies]
+    fractions = [*(getattr(result, name) for name in FRACTIONS), *of_classes, *corrupted]
+    amounts = [*(getattr(result, name) for name in AMOUNTS), *(each.n_test for each in result.per_class)]
+    if any(not 0 <= value <= 1 for value in fractions if value is not None):
+        raise DataError("is damaged (an accuracy that is no fraction)")
+    if any(value < 0 for value in amounts if value is not None):
+        raise DataError("is damaged (a negative amount)")
+
+
+def expected_arrays(dataset: DatasetRecord) -> dict[str, Expected]:
+    """The arrays of predictions on `dataset`."""
+    n_test, n_classes = dataset.sizes.test, len(dataset.class_names)
+    labels = Expected(("int64",), ((n_test,),))
+    scores = Expected(("float32",), ((n_test, n_classes), *[(n_test,)] * (n_classes == 2)))
+    return {"y_true": labels, "y_pred": labels, "scores": scores}
+
+
+def checked_predictions(arrays: dict[str, np.ndarray], n_classes: int) -> Predictions:
+    """Predictions of `expected_arrays`: labels are classes, scores finite."""
+    scores = arrays.get("scores")
+    if not {"y_true", "y_pred"} <= set(arrays):
+        raise DataError("is damaged (no labels)")
+    if any(np.any((arrays[name] < 0) | (arrays[name] >= n_classes)) for name in ("y_true", "y_pred")):
+        raise DataError("is damaged (labels that are no classes)")
+    if scores is not None and not np.isfinite(scores).all():
+        raise DataError("is damaged (scores that are no finite numbers)")
+    return Predictions(arrays["y_true"], arrays["y_pred"], scores)

@@ -1,0 +1,240 @@
+"""`run_job`: one job from its data to its outcome, in this process."""
+
+import inspect
+import math
+import traceback
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.metrics import precision_recall_fscore_support
+
+from cvclassic.augmentation import Prediction, innermost, layers, predict_with_scores
+from cvclassic.errors import CVClassicError, InputError
+from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result
+from cvclassic.runs.measure import Meter, model_bytes, peak_memory_bytes
+from cvclassic.runs.plan import RunData
+from cvclassic.runs.settings import apply_settings, split_settings
+from cvclassic.runs.tuning import stratified_order, tune
+
+TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
+CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
+# What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
+BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
+
+
+def run_job(job: Job, data: RunData, *, folder: Path | None = None) -> Outcome:
+    """Fit a job's pipeline, predict the test split once, and check what comes of it.
+
+    Only `fit` and `predict` are timed. Warnings are recorded; progress goes to standard output.
+
+    Parameters
+    ----------
+    job : Job
+    data : RunData
+        With the job's data set and pipeline in it.
+    folder : Path, optional
+        Where the pipeline may leave files of its own, and find the backup of an interrupted training.
+
+    Returns
+    -------
+    Outcome
+        Failed, with the reason as its result's status, where the pipeline raises or gives nonsense: labels that are no
+        classes, scores that are not finite or of a wrong shape, a history that is no list of finite numbers.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as caught, sklearn.config_context(enable_metadata_routing=True):
+            warnings.simplefilter("default")
+            outcome = _measured(job, data, folder)
+        messages = dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught if _matters(w))
+        return replace(outcome, result=replace(outcome.result, warnings=tuple(messages)))
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        return failed(job, data.pipelines[job.pipeline].family, _one_line(error))
+
+
+def failed(job: Job, family: str, reason: str) -> Outcome:
+    """The outcome of a job that came to nothing."""
+    return Outcome(_result(job, family, f"failed: {reason}"))
+
+
+def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
+    np.random.seed(job.seed)
+    part, pipeline, spec = data.part(job), data.pipelines[job.pipeline], data.spec
+    splits = {name: getattr(part, name) for name in ("train", "validation", "test")}
+    X_train, X_val, X_test = (part.images[rows] for rows in splits.values())
+    y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
+    stack = data.stack(job)
+    estimator = pipeline.build(data.task(job, folder))
+    apply_settings(estimator, split_settings(job.settings, stack)[1])
+    _prepare(estimator, X_train[:2])
+    tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed) if spec.tune else None
+
+    meter = Meter()
+    estimator.fit(X_train, y_train, **_fit_arguments(estimator, X_val=X_val, y_val=y_val, meter=meter))
+    spent = meter.read()
+    predicted = predict_with_scores(estimator, X_test)
+    predictions = _checked(predicted, y_test, part.n_classes)
+    peak_memory = peak_memory_bytes()
+
+    sample = _train_sample(len(y_train), job.seed)
+    corruptions = _corruptions(estimator, X_test, y_test, spec.seed) if spec.corruptions else None
+    scores = precision_recall_fscore_support(
+        y_test, predictions.y_pred, labels=range(part.n_classes), zero_division=0.0
+    )
+    result = replace(
+        _result(job, pipeline.family, "ok"),
+        n_features=_n_features(estimator, part.image_shape),
+        train_accuracy=_accuracy(estimator, X_train[sample], y_train[sample]),
+        validation_accuracy=_accuracy(estimator, X_val, y_val) if len(y_val) else None,
+        test_accuracy=float(np.mean(predictions.y_pred == y_test)),
+        macro_f1=float(scores[2].mean()),
+        fit_seconds=spent["seconds"],
+        over_budget=_is_over(spent["seconds"], stack.time_budget),
+        fit_energy_joules=spent.get("joules"),
+        predict_images_per_second=len(y_test) / predicted.seconds,
+        peak_memory_mb=peak_memory / 2**20,
+        model_bytes=model_bytes(estimator),
+        n_train_scored=len(sample),
+        n_test=len(y_test),
+        per_class=tuple(
+            ClassFigures(name, float(p), float(r), float(f), int(n))
+            for name, p, r, f, n in zip(part.class_names, *scores, strict=True)
+        ),
+        tuning=tuning,
+        history=_history(innermost(estimator)),
+        corruptions=corruptions,
+        mean_corruption_error=corruptions and 1 - float(np.mean(list(corruptions.values()))),
+        n_corrupted=corruptions and min(len(y_test), CORRUPTED_SAMPLE),
+    )
+    return Outcome(result, predictions, estimator)
+
+
+def _result(job: Job, family: str, status: str) -> Result:
+    return Result(job.dataset, job.pipeline, family, status, job.seed, job.n_train, settings=job.settings)
+
+
+def _prepare(estimator: BaseEstimator, X: np.ndarray) -> None:
+    """Let each part that loads or compiles something at first use (Keras, kernels) do so before the clock starts."""
+    parts = getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None)
+    if parts:
+        for part in parts:
+            _prepare(part[1], X)
+    elif hasattr(estimator, "wrapped"):
+        _prepare(estimator.wrapped, X)
+    elif hasattr(estimator, "prepare"):
+        estimator.prepare(X)
+
+
+def _fit_arguments(estimator: BaseEstimator, **offered: object) -> dict[str, object]:
+    """Of validation data and meter, what the `fit` of the innermost classifier takes and those around it hand on."""
+    *around, inside = (inspect.signature(layer.fit).parameters for layer in layers(estimator))
+
+    def handed_on(name: str) -> bool:
+        return all(name in each or any(p.kind is p.VAR_KEYWORD for p in each.values()) for each in around)
+
+    return {name: value for name, value in offered.items() if name in inside and handed_on(name)}
+
+
+def _checked(predicted: Prediction, y_true: np.ndarray, n_classes: int) -> Predictions:
+    """The predictions of the test images; InputError for what can't be one."""
+    y_pred = _checked_labels(predicted.labels, len(y_true), n_classes)
+    return Predictions(y_true.astype(np.int64), y_pred, _checked_scores(predicted.scores, len(y_true), n_classes))
+
+
+def _checked_labels(labels: object, n: int, n_classes: int) -> np.ndarray:
+    """What `predict` gave for `n` images, as class numbers (n,) int64; InputError where it is nonsense."""
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise InputError(f"predict returned shape {labels.shape} for {n} images; it returns one label per image.")
+    if labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)):
+        labels = labels.astype(np.float64)  # whole numbers, as OpenCV's models give them
+    elif labels.dtype.kind not in "iu":
+        some = ", ".join(map(repr, np.unique(labels.astype(str))[:3].tolist()))
+        raise InputError(f"predict returned {labels.dtype} ({some}); labels are whole numbers, 0 to {n_classes - 1}.")
+    wrong = labels[(labels < 0) | (labels >= n_classes)]
+    if len(wrong):
+        raise InputError(f"predict returned the label {wrong[0]:g}; labels are whole numbers, 0 to {n_classes - 1}.")
+    return labels.astype(np.int64)
+
+
+def _checked_scores(scores: object, n: int, n_classes: int) -> np.ndarray | None:
+    """Scores of `n` images as float32 (n, n_classes), or (n,) for two classes; InputError where they are nonsense."""
+    if scores is None:
+        return None
+    scores = np.asarray(scores)
+    if scores.dtype.kind not in "fiub":
+        raise InputError(f"The scores have dtype {scores.dtype}; they are numbers.")
+    if scores.shape != (n, n_classes) and not (n_classes == 2 and scores.shape == (n,)):
+        raise InputError(f"The scores have shape {scores.shape} for {n} images of {n_classes} classes.")
+    with np.errstate(over="ignore"):
+        scores = scores.astype(np.float32)
+    bad = np.count_nonzero(~np.isfinite(scores))
+    if bad:
+        raise InputError(f"{bad:,} of {scores.size:,} scores are NaN or infinite.")
+    return scores
+
+
+def _history(classifier: BaseEstimator) -> dict[str, list[float]] | None:
+    """The training history of a network: a finite number per epoch and figure; InputError for anything else."""
+    history = getattr(classifier, "history_", None)
+    if history is None:
+        return None
+    try:
+        found = {str(name): [float(value) for value in values] for name, values in history.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise InputError("history_ is no dict of name to a number per epoch.") from None
+    for name, values in found.items():
+        for epoch, value in enumerate(values, 1):
+            if not math.isfinite(value):
+                raise InputError(f"The training history has {name} = {value} in epoch {epoch}.")
+    return found
+
+
+def _accuracy(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray) -> float:
+    return float(np.mean(np.asarray(estimator.predict(X)) == y))
+
+
+def _is_over(fit_seconds: float, time_budget: float | None) -> bool | None:
+    if time_budget is None:
+        return None
+    return fit_seconds > (1 + BUDGET_TOLERANCE) * time_budget + BUDGET_TOLERANCE_SECONDS
+
+
+def _n_features(estimator: BaseEstimator, image_shape: tuple[int, ...]) -> int:
+    """The number of values per image that the classifier itself gets."""
+    return int(getattr(innermost(estimator), "n_features_in_", math.prod(image_shape)))
+
+
+def _train_sample(n: int, seed: int) -> np.ndarray:
+    if n <= TRAIN_SAMPLE:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, TRAIN_SAMPLE, replace=False))
+
+
+def _corruptions(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, seed: int) -> dict[str, list[float]]:
+    """Accuracies on corrupted copies of a stratified sample, one copy at a time in memory."""
+    sample = np.sort(stratified_order(y, seed)[:CORRUPTED_SAMPLE])
+    X, y = X[sample], y[sample]
+    accuracies = {}
+    for name in CORRUPTIONS:
+        copies = (corrupt(X, name, strength, seed=seed) for strength in STRENGTHS)
+        accuracies[name] = [_accuracy(estimator, copy, y) for copy in copies]
+        print(f"{name}: {', '.join(f'{100 * accuracy:.1f} %' for accuracy in accuracies[name])}", flush=True)
+    return accuracies
+
+
+def _matters(warning: warnings.WarningMessage) -> bool:
+    """Warnings that a reader of the report should see; deprecations inside libraries are none of their business."""
+    return not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning))
+
+
+def _one_line(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, CVClassicError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,0 +1,452 @@
+"""The files of a run: what is in its folder, how each is written, whole or not at all, and how it is read back.
+
+RUN/run.json                     the record of the run, a `RunRecord`
+RUN/.lock, RUN/.holder           held by the process that works in the folder, and who that is
+RUN/<data set>/dataset.json      a `DatasetRecord`
+RUN/<data set>/splits.npz        train, validation, test: index arrays
+RUN/<data set>/splits-n<images>.npz    the same for each smaller number of training images
+RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
+RUN/<data set>/class_examples.npy    one training image per class
+RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
+RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
+RUN/report.html, report.md, results.csv, results.json    made from all of the above
+RUN/sweep.csv, learning_curves_<data set>.png    the same, where settings, sizes or seeds were swept
+
+Names of folders come from `file_name` and `Job.folder`, never from a file.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePath, PureWindowsPath
+
+import numpy as np
+import pydantic_core
+from filelock import FileLock
+
+from cvclassic.datasets import Dataset
+from cvclassic.errors import DataError, InputError
+from cvclassic.runs.checks import check_dataset, check_record, check_result, checked_predictions, expected_arrays
+from cvclassic.runs.encoding import (
+    Expected,
+    from_json,
+    map_npy,
+    npy,
+    npz,
+    read_content,
+    read_npz,
+    to_json,
+    write_array,
+)
+from cvclassic.runs.files import make_folders, remove, remove_made, write_content, write_whole
+from cvclassic.runs.job import (
+    SCHEMA_VERSION,
+    DatasetRecord,
+    Job,
+    Outcome,
+    Predictions,
+    Result,
+    Run,
+    RunRecord,
+    SetImages,
+    file_name,
+)
+from cvclassic.runs.lock import HOLDER, LOCK, take_lock
+from cvclassic.runs.record import describe_dataset, fingerprint
+
+RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
+PREDICTIONS, LOG, BACKUP, IMAGES = "predictions.npz", "worker.log", "backup", ".images.npy"
+TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
+IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
+WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"
+)
+
+
+class RunFolder:
+    """The folder of a run that this process works in; a context manager that holds its lock.
+
+    Attributes
+    ----------
+    path : Path
+    record : RunRecord
+        What stands in run.json; there once `begin` has written it, or `open` has read it.
+    """
+
+    record: RunRecord
+
+    def __init__(self, path: Path, lock: FileLock):
+        self.path = path
+        self._lock = lock
+        self._made: list[Path] = []  # by this process; removed again where the run does not begin
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """The folder of a new run, with its parents; InputError where `path` holds something or can't be written."""
+        made: list[Path] = []
+        try:
+            names = _names_in(path)
+            if names - {LOCK, HOLDER} and LOCK not in names:  # nobody's run: not even a lock is put there
+                raise _not_empty(path)
+            make_folders(path, made)
+            lock = take_lock(path)
+        except (OSError, InputError) as error:
+            remove_made(made)
+            if isinstance(error, InputError):
+                raise
+            raise _unwritable(path, error, " Choose another --out.") from error
+        folder = cls(path, lock)
+        try:
+            if _names_in(path) - {LOCK, HOLDER}:
+                raise _not_empty(path)
+            folder._made = [*made, path / LOCK]
+        except BaseException:
+            folder._release()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a run that goes on; InputError where `path` holds none that this version can read."""
+        _check_there(path)
+        try:
+            folder = cls(path, take_lock(path))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
+            folder.record = _read_record(path)
+            with folder._explained():
+                _remove_left_overs(path)
+        except BaseException:
+            folder._release()
+            raise
+        return folder
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._release()
+
+    def begin(self, record: RunRecord, datasets: Sequence[Dataset]) -> None:
+        """Write the files of the data sets, then `record`. Where that fails, what was made is removed again."""
+        with self._beginning():
+            for dataset in datasets:
+                folder = self.path / file_name(dataset.name)
+                folder.mkdir()
+                self._made.append(folder)
+                for name, content in _dataset_files(dataset):
+                    self._made.append(folder / name)
+                    write_content(folder / name, content())
+            self._made.append(self.path / RECORD)
+            write_content(self.path / RECORD, to_json(record))
+        self.record = record
+
+    def begin_as(self, source: Path) -> None:
+        """Copy the files of the run in `source`, as far as it has come; links are left out."""
+        record = _read_record(source)
+        with self._beginning():
+            for path in sorted(source.rglob("*")):  # a folder before what is in it
+                copy = self.path / path.relative_to(source)
+                usual = not path.is_symlink() and (path.is_dir() or path.is_file())
+                if (
+                    usual
+                    and path.name not in (LOCK, HOLDER)
+                    and path != source / RECORD
+                    and not _is_left_over(path.name)
+                ):
+                    self._made.append(copy)
+                    copy.mkdir() if path.is_dir() else shutil.copyfile(path, copy)
+            self._made.append(self.path / RECORD)
+            write_content(self.path / RECORD, to_json(record))
+        self.record = record
+
+    def check_unchanged(self, datasets: Iterable[Dataset]) -> None:
+        """InputError where a data set is not, to the byte, the one that the run began with; its files are mended."""
+        known = dict(self.record.fingerprints)
+        for dataset in datasets:
+            if known.get(dataset.name) != fingerprint(dataset):
+                raise InputError(
+                    f"The data set {dataset.name} is no longer the one that {self.path} began with; start a new run."
+                )
+            with self._explained():
+                folder = self._make(PurePath(file_name(dataset.name)))
+                for name, make in _dataset_files(dataset):
+                    content = make()
+                    if not _holds(folder / name, content):
+                        remove(folder / name)
+                        write_content(folder / name, content)
+
+    def pending(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of `jobs` that have no readable result of this very job, or a failed one, or no predictions."""
+        datasets = {}
+        for name, _ in self.record.fingerprints:
+            with contextlib.suppress(OSError, DataError):
+                datasets[name] = _read_dataset(self.path, name)
+        return [job for job in jobs if not self._is_done(job, datasets.get(job.dataset))]
+
+    def job_folder(self, job: Job) -> Path:
+        """Where the files of `job` are."""
+        return self.path / job.folder
+
+    def log_file(self, job: Job) -> Path:
+        """Where the output of `job` goes."""
+        return self.job_folder(job) / LOG
+
+    def clear(self, job: Job) -> Path:
+        """Make the folder of `job`, or empty it but for `backup`, from which an interrupted training goes on."""
+        with self._explained():
+            folder = self._make(job.folder)
+            for path in folder.iterdir():
+                if path.name != BACKUP or path.is_symlink() or not path.is_dir():
+                    remove(path)
+        return folder
+
+    @contextlib.contextmanager
+    def images_file(self, dataset: Dataset) -> Iterator[Path]:
+        """All images of `dataset` in a hidden .npy file, for workers to map; it is removed afterwards."""
+        with self._explained():
+            folder = self._make(PurePath(file_name(dataset.name)))
+            _remove_left_overs(folder)
+        path = folder / IMAGES
+        try:
+            with self._explained():
+                write_whole(path, lambda file: write_array(file, dataset.images))
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def keep(self, outcome: Outcome) -> None:
+        """Write what came of a job. InputError, with how to go on, where that can't be."""
+        with self._explained():
+            folder = self._make(outcome.result.job.folder)
+            for name in (RESULT, PREDICTIONS):
+                remove(folder / name)
+            if outcome.predictions is not None:
+                write_content(folder / PREDICTIONS, npz(_arrays(outcome.predictions)))
+            write_content(folder / RESULT, to_json(outcome.result))  # last: a job that has a result has all of it
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the report, such as "report.md"; InputError where that can't be."""
+        if name != PureWindowsPath(name).name or name.startswith(".") or name in ("", RECORD):
+            raise InputError(f"{name!r} is no name for a file of a report.")
+        with self._explained():
+            write_content(self.path / name, content)
+
+    def _is_done(self, job: Job, dataset: DatasetRecord | None) -> bool:
+        if dataset is None:
+            return False
+        outcome, _ = _read_outcome(self.path, job, dataset, _family(self.record, job))
+        return outcome is not None and outcome.result.ok and outcome.predictions is not None
+
+    def _make(self, relative: PurePath) -> Path:
+        """Make a folder below the run's, which is there; no link may lead out of it."""
+        folder = self.path
+        for part in relative.parts:
+            folder = folder / part
+            if folder.is_symlink():
+                raise InputError(f"{folder} is a link; a run writes into its own folder only. Remove the link.")
+            if not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                folder.mkdir()
+        return folder
+
+    @contextlib.contextmanager
+    def _beginning(self) -> Iterator[None]:
+        """What was made for a run whose files can't all be written is removed again."""
+        try:
+            yield
+        except BaseException as error:
+            self._release()
+            if isinstance(error, OSError):
+                raise _unwritable(self.path, error) from error
+            raise
+        self._made = []
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Tells what an OSError means for the run."""
+        try:
+            yield
+        except OSError as error:
+            if not os.path.isdir(self.path):
+                raise InputError(f"The run's folder {self.path} is gone; start a new run.") from error
+            way = WHAT_HELPS.get(error.errno, "mend that")
+            raise _unwritable(
+                self.path, error, f" What is finished is kept: {way} and continue with --resume {self.path}"
+            ) from error
+
+    def _release(self) -> None:
+        """Give up the lock; before, while nobody else has it, what was made for a run that did not begin is removed."""
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                (self.path / HOLDER).unlink()
+            remove_made(self._made)
+            self._lock.release()
+
+
+def read_run(path: Path) -> Run:
+    """All that the folder of a run holds; what is damaged is left out and named in `problems`.
+
+    It takes no lock: a run that is still under way is read as far as it has come.
+
+    Raises
+    ------
+    InputError
+        Where `path` holds no run, another version's, or one whose run.json is damaged.
+    """
+    record = _read_record(path)
+    problems, datasets, images, outcomes = [], {}, {}, []
+    for name, _ in record.fingerprints:
+        try:
+            datasets[name] = _read_dataset(path, name)
+        except (OSError, DataError) as error:
+            problems.append(f"{file_name(name)}/{DATASET} {_why(error)}: what ran on this data set is left out.")
+            continue
+        images[name], lines = _read_images(path / file_name(name), datasets[name])
+        problems += lines
+    for job in record.jobs:
+        if job.dataset in datasets:
+            outcome, lines = _read_outcome(path, job, datasets[job.dataset], _family(record, job))
+            outcomes += [outcome] if outcome else []
+            problems += lines
+    name = path.resolve().name
+    return Run(name, record, tuple(datasets.values()), tuple(outcomes), images, tuple(problems))
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """Copy the run in `source` to `target`; InputError where no run is, something is there, or it can't be written."""
+    _check_there(source)
+    with RunFolder.create(target) as folder:
+        folder.begin_as(source)
+
+
+def _names_in(path: Path) -> set[str]:
+    return set(os.listdir(path)) if path.is_dir() else set()
+
+
+def _unwritable(path: Path, error: OSError, advice: str = "") -> InputError:
+    return InputError(f"The run's folder {path} can't be written: {error.strerror or error}.{advice}")
+
+
+def _not_empty(path: Path) -> InputError:
+    what = "already holds a run; --resume continues it" if (path / RECORD).exists() else "is not empty"
+    return InputError(f"The folder {path} {what}. Choose another --out.")
+
+
+def _is_left_over(name: str) -> bool:
+    """A hidden file that is there only while a process writes or works."""
+    return name == IMAGES or re.fullmatch(r"\..+\.\d+", name) is not None
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Remove the hidden files that a killed process left in `folder`."""
+    for path in folder.iterdir():
+        if _is_left_over(path.name):
+            remove(path)
+
+
+def _dataset_files(dataset: Dataset) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Names of a data set's files, and what makes the content of each."""
+    for part in (*dataset.smaller, dataset):
+        splits = {"train": part.train, "validation": part.validation, "test": part.test}
+        yield "splits.npz" if part is dataset else f"splits-n{len(part.train)}.npz", partial(npz, splits)
+    yield TEST_IMAGES, lambda: npy(dataset.images[dataset.test])
+    labels = dataset.labels[dataset.train]
+    examples = [dataset.train[np.flatnonzero(labels == k)[0]] for k in range(dataset.n_classes)]
+    yield EXAMPLES, lambda: npy(dataset.images[examples])
+    yield DATASET, lambda: to_json(describe_dataset(dataset))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return read_content(path, len(content)) == content
+    except (OSError, DataError):
+        return False
+
+
+def _check_there(path: Path) -> None:
+    try:
+        is_there = (path / RECORD).is_file()
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}.") from error
+    if not is_there:
+        raise InputError(f"{path} holds no run: there is no {RECORD} in it.")
+
+
+def _read_record(path: Path) -> RunRecord:
+    _check_there(path)
+    try:
+        content = read_content(path / RECORD)
+        fields = pydantic_core.from_json(content)
+        version = fields.get("schema_version") if isinstance(fields, dict) else None
+        if version != SCHEMA_VERSION:
+            found = ascii(version)[:40]
+            raise DataError(f"has schema version {found}; this cvclassic reads version {SCHEMA_VERSION}")
+        record = from_json(RunRecord, content)
+        check_record(record)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path / RECORD} {_why(error)}; start a new run.") from error
+    return record
+
+
+def _read_dataset(run: Path, name: str) -> DatasetRecord:
+    record = from_json(DatasetRecord, read_content(run / file_name(name) / DATASET))
+    check_dataset(record, name)
+    return record
+
+
+def _read_images(folder: Path, dataset: DatasetRecord) -> tuple[SetImages, list[str]]:
+    numbers = {TEST_IMAGES: dataset.sizes.test, EXAMPLES: len(dataset.class_names)}
+    found: list[np.ndarray | None] = []
+    problems = []
+    for name, number in numbers.items():
+        try:
+            found.append(map_npy(folder / name, Expected(IMAGE_TYPES, ((number, *dataset.image_shape),))))
+        except (OSError, DataError) as error:
+            found.append(None)
+            problems.append(f"{folder.name}/{name} {_why(error)}: these images can't be shown.")
+    return SetImages(*found), problems
+
+
+def _read_outcome(run: Path, job: Job, dataset: DatasetRecord, family: str) -> tuple[Outcome | None, list[str]]:
+    """What came of `job`, None where nothing has yet; and lines on what is damaged."""
+    try:
+        result = from_json(Result, read_content(run / job.folder / RESULT))
+        check_result(result, job, family, dataset)
+    except FileNotFoundError:
+        return None, []
+    except (OSError, DataError) as error:
+        return None, [f"{job.folder}/{RESULT} {_why(error)}: this job counts as one that has not run."]
+    if not result.ok:
+        return Outcome(result), []
+    try:
+        return Outcome(result, _read_predictions(run / job.folder / PREDICTIONS, dataset)), []
+    except (OSError, DataError) as error:
+        return Outcome(result), [f"{job.folder}/{PREDICTIONS} {_why(error)}: what needs predictions lacks this job."]
+
+
+def _arrays(predictions: Predictions) -> dict[str, np.ndarray]:
+    arrays = {"y_true": predictions.y_true.astype(np.int64), "y_pred": predictions.y_pred.astype(np.int64)}
+    return arrays if predictions.scores is None else arrays | {"scores": predictions.scores.astype(np.float32)}
+
+
+def _read_predictions(path: Path, dataset: DatasetRecord) -> Predictions:
+    return checked_predictions(read_npz(path, expected_arrays(dataset)), len(dataset.class_names))
+
+
+def _family(record: RunRecord, job: Job) -> str:
+    return next(pipeline.family for pipeline in record.pipelines if pipeline.name == job.pipeline)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    if isinstance(error, OSError):
+        return f"can't be read ({error.strerror})"
+    return str(error) if isinstance(error, DataError) else "is damaged (no JSON)"

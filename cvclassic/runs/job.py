@@ -1,0 +1,286 @@
+"""What a run is made of: jobs, their results and outcomes, and the record of a whole run. Nothing is done here."""
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from pydantic import ConfigDict
+
+from cvclassic.runs.settings import Pairs, Settings, describe_settings
+from cvclassic.runs.spec import RunSpec
+
+SCHEMA_VERSION = 4
+LONGEST_NAME = 80  # characters of a part of a folder's name
+FAMILIES = ("classical", "hybrid", "neural")
+FINITE = ConfigDict(allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class on the test images."""
+
+    __pydantic_config__ = FINITE
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    n_test: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit of --tune, and its validation accuracy."""
+
+    __pydantic_config__ = FINITE
+
+    parameters: dict[str, float]
+    n_train: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What --tune tried and chose."""
+
+    __pydantic_config__ = FINITE
+
+    seconds: float
+    chosen: dict[str, float]
+    validation_accuracy: float
+    tried: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to fit: a pipeline on a data set, with a seed, a number of training images and settings.
+
+    `n_train` counts the images that it is fitted on, without validation.
+    """
+
+    dataset: str
+    pipeline: str
+    seed: int
+    n_train: int
+    settings: Settings = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its folder below the data set's: a file name on every system, and no other job's."""
+        settings = describe_settings(self.settings).replace(", ", ",")
+        name = f"{file_name(self.pipeline)}-seed{self.seed}-n{self.n_train}"
+        return f"{name}-{file_name(settings)}" if settings else name
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Its folder, relative to the run's."""
+        return PurePosixPath(file_name(self.dataset), self.name)
+
+    @property
+    def sentence(self) -> str:
+        """What it is, in words."""
+        return f"{self.pipeline} on {self.dataset}: {self.told(('n_train', 'seed', *dict(self.settings)))}"
+
+    def told(self, varied: Collection[str]) -> str:
+        """What tells it apart from others on its data set, where these vary: settings by name, "n_train", "seed"."""
+        n_train = f"{self.n_train:,} training images" if "n_train" in varied else ""
+        settings = describe_settings(tuple(pair for pair in self.settings if pair[0] in varied))
+        seed = f"seed {self.seed}" if "seed" in varied else ""
+        return ", ".join(filter(None, [n_train, settings, seed]))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of one job. Accuracies and F1 are fractions from 0 to 1; figures of a failed job are None.
+
+    `settings` are those that a sweep or --set gave the job, by name, as text (see `runs.settings`).
+    `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
+    `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
+    `fit_seconds` and `fit_energy_joules` of a training that was interrupted and resumed are those of all its tries.
+    `over_budget` tells whether `fit_seconds` went beyond the run's time budget; None without one.
+    `fit_energy_joules` is what the processors used during the fit, also for other processes; None where they don't say.
+    `corruptions` has five accuracies, of strengths 1 to 5, for each name in `runs.corruptions.CORRUPTIONS`, taken on
+    `n_corrupted` test images; `mean_corruption_error` is the mean of 1 - accuracy over all of them. None without
+    --corruptions.
+    """
+
+    __pydantic_config__ = FINITE
+
+    dataset: str
+    pipeline: str
+    family: str
+    status: str
+    seed: int
+    n_train: int
+    n_features: int | None = None
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+    macro_f1: float | None = None
+    fit_seconds: float | None = None
+    predict_images_per_second: float | None = None
+    peak_memory_mb: float | None = None
+    model_bytes: int | None = None
+    settings: Settings = ()
+    validation_accuracy: float | None = None
+    n_train_scored: int | None = None
+    n_test: int | None = None
+    per_class: tuple[ClassFigures, ...] = ()
+    history: dict[str, list[float]] | None = None
+    tuning: Tuning | None = None
+    warnings: tuple[str, ...] = ()
+    over_budget: bool | None = None
+    fit_energy_joules: float | None = None
+    corruptions: dict[str, list[float]] | None = None
+    mean_corruption_error: float | None = None
+    n_corrupted: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    @property
+    def job(self) -> Job:
+        return Job(self.dataset, self.pipeline, self.seed, self.n_train, self.settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a job said of the test images, in their order.
+
+    Attributes
+    ----------
+    y_true, y_pred : ndarray of shape (n_test,), int64
+        Numbers of classes.
+    scores : ndarray of shape (n_test, n_classes) or, for two classes, (n_test,), float32; or None
+    """
+
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    scores: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a job. `predictions` are None where it failed, or where their file is damaged.
+
+    `estimator` is the fitted one, where the job ran in this process; None otherwise.
+    """
+
+    result: Result
+    predictions: Predictions | None = None
+    estimator: object | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of images; `test` is None where it is the same as elsewhere."""
+
+    train: int
+    validation: int
+    test: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What a run says of a data set (dataset.json).
+
+    `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `test_images` is a hash of the test
+    images and their labels: two runs with the same one were tested on the same.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    provenance: str
+    traits: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    sizes: Sizes
+    smaller_sizes: tuple[Sizes, ...] = ()
+    warnings: tuple[str, ...] = ()
+    test_images: str = ""
+
+
+@dataclass(frozen=True)
+class PipelineRecord:
+    """What a run says of a pipeline: `stack` is its own training stack, `published` the literature's accuracy."""
+
+    name: str
+    title: str
+    family: str
+    stack: dict[str, str | int | float | bool | None] | None = None
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What stands in run.json: the spec with everything settled (names, preset, threads), and what was planned.
+
+    `stack` are the fields of the run's training stack, and `fingerprints` the hash of each data set's images, labels
+    and splits, in their order.
+    """
+
+    schema_version: int
+    created: str
+    spec: RunSpec
+    stack: dict[str, str | int | float | bool | None]
+    machine: str
+    versions: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprints: Pairs[str]
+    pipelines: tuple[PipelineRecord, ...]
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SetImages:
+    """Batches of a data set's images that a report shows; None where they can't be read."""
+
+    test: np.ndarray | None = None
+    examples: np.ndarray | None = None  # a training image of each class
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """All that a run's folder holds, as a study takes it.
+
+    Attributes
+    ----------
+    name : str
+        What a page with several runs calls it.
+    record : RunRecord
+    datasets : in the order of the run; those whose description is damaged are missing, and named in `problems`
+    outcomes : those so far, in the order of `record.jobs`
+    images : by name of the data set
+    problems : tuple of str
+        A line for each file that is damaged, and what that costs.
+    """
+
+    name: str
+    record: RunRecord
+    datasets: tuple[DatasetRecord, ...]
+    outcomes: tuple[Outcome, ...]
+    images: dict[str, SetImages]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> RunSpec:
+        return self.record.spec
+
+
+def file_name(text: str) -> str:
+    """A name for a file or folder that stands for `text`, and for no other: `text` itself where it is safe and short.
+
+    No separator, no leading or trailing dot, nothing that a run's own files are called, ASCII only.
+    """
+    safe = re.fullmatch(r"[\w+=,-][\w.,=+-]*", text, re.ASCII) and not text.endswith(".")
+    if safe and len(text) <= LONGEST_NAME and not re.search(OWN_FILES, text, re.IGNORECASE):
+        return text
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    readable = re.sub(r"[^\w+=,-]+", "_", text, flags=re.ASCII)[:40].strip("_")
+    return f"{readable}-{digest}" if readable else digest
+
+
+# What a run's folder holds besides those of the data sets; and the device names of Windows.
+OWN_FILES = r"\.(json|csv|md|html|png|npz|npy|log|lock)$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)"

@@ -1,0 +1,252 @@
+"""Pipelines: files with one contender each, found without being registered, and estimators that a call brings."""
+
+import difflib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from sklearn.base import BaseEstimator, clone
+
+from cvclassic.augmentation import innermost
+from cvclassic.errors import CVClassicError, InputError
+from cvclassic.neural import NeuralClassifier, TrainingStack
+from cvclassic.runs.job import FAMILIES
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a pipeline file's `build(task)` and `fits(task)` are told about the job.
+
+    Attributes
+    ----------
+    image_shape : (height, width) for gray images, (height, width, 3) for RGB
+    n_classes : number of classes; labels are 0 .. n_classes - 1
+    n_train : number of images that `fit` will get
+    seed : the job's seed, for everything random in the pipeline
+    stack : the run's `cvclassic.neural.TrainingStack`, the same for every neural pipeline, or the file's own `stack`
+    traits : of the data set: "handwriting", "mirror" (mirror images keep their label)
+    folder : where the pipeline may leave files of its own, such as a training log; None outside a run. What lies in its
+        folder `backup` is there again when an interrupted run is resumed
+    """
+
+    image_shape: tuple[int, ...]
+    n_classes: int
+    n_train: int
+    seed: int
+    stack: TrainingStack
+    traits: frozenset[str]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A contender: a pipeline file that was read, or an estimator that was brought.
+
+    Attributes
+    ----------
+    name : the file's, or what the Python call gave
+    title : the docstring's first line
+    family : one of `cvclassic.runs.job.FAMILIES`
+    path : of the file; None for a brought estimator
+    default : whether it runs without being named
+    build, fits : the file's functions of a `Task`
+    stack : the file's own training stack in place of the run's, or None
+    published : the accuracy that the literature gives, and where; or None
+    """
+
+    name: str
+    title: str
+    family: str
+    path: Path | None
+    default: bool = field(compare=False)
+    build: Callable[[Task], BaseEstimator] = field(compare=False)
+    fits: Callable[[Task], bool] = field(compare=False)
+    stack: TrainingStack | None = field(default=None, compare=False)
+    published: str | None = field(default=None, compare=False)
+
+    @property
+    def brought(self) -> bool:
+        return self.path is None
+
+    @property
+    def reference(self) -> str:
+        """What `find_pipelines` finds it by again: the name of a built-in one, else its path."""
+        return self.name if _builtin_files().get(self.name) == self.path else str(self.path)
+
+    def __reduce__(self):
+        if self.path is not None:  # a file travels as its path: its functions need not be picklable
+            return load_pipeline, (self.path,)
+        return Pipeline, tuple(getattr(self, each.name) for each in fields(self))
+
+
+def builtin_pipelines() -> dict[str, Pipeline]:
+    """All pipelines that come with cvclassic, by name: classical ones first, then hybrid, then neural."""
+    pipelines = [load_pipeline(path) for path in _builtin_files().values()]
+    pipelines.sort(key=lambda pipeline: FAMILIES.index(pipeline.family))
+    return {pipeline.name: pipeline for pipeline in pipelines}
+
+
+def default_pipelines() -> list[Pipeline]:
+    """Those that run where none is named."""
+    return [pipeline for pipeline in builtin_pipelines().values() if pipeline.default]
+
+
+def builtin_folder() -> Path:
+    """The folder of the pipelines: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "pipelines"
+    return installed if installed.is_dir() else package.parent / "pipelines"
+
+
+def find_pipelines(names: list[str] | tuple[str, ...]) -> list[Pipeline]:
+    """The pipelines called `names`, each once: built-in names in any spelling, or paths of a user's own files.
+
+    Raises
+    ------
+    InputError
+        For a name that is neither, a file that can't be loaded, or two files of one name.
+    """
+    builtin = _builtin_files()
+    by_spelling = {spelled(name): path for name, path in builtin.items()}
+    found: dict[str, Pipeline] = {}
+    for name in names:
+        if spelled(name) in by_spelling:
+            pipeline = load_pipeline(by_spelling[spelled(name)])
+        elif name.endswith(".py") or Path(name).parent != Path("."):
+            pipeline = load_pipeline(Path(name).expanduser())
+        else:
+            raise InputError(
+                f"There is no pipeline {name!r}. {near(name, builtin)}Built in: {', '.join(builtin)}; or give the path "
+                "of a .py file."
+            )
+        if pipeline.name in found and found[pipeline.name] != pipeline:
+            raise InputError(f"Two pipelines are called {pipeline.name!r}; rename {pipeline.path.name}.")
+        found[pipeline.name] = pipeline
+    return list(found.values())
+
+
+def bring(estimators: Mapping[str, BaseEstimator]) -> list[Pipeline]:
+    """Pipelines of estimators by name; each job fits a clone, with its seed where it has a `random_state` or `seed`.
+
+    Raises
+    ------
+    InputError
+        For what is no estimator, or has no name.
+    """
+    return [_brought(name, estimator) for name, estimator in estimators.items()]
+
+
+def load_pipeline(path: Path) -> Pipeline:
+    """Import the pipeline file at `path` and check that it keeps the contract.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, fails to import, or lacks `family` or `build`.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise InputError(f"There is no pipeline file {path}.")
+    module = _import_file(path)
+    family = getattr(module, "family", None)
+    if family not in FAMILIES:
+        raise InputError(f"{path}: family = {family!r}; a pipeline file sets family to one of {', '.join(FAMILIES)}.")
+    for name in ("build", "fits"):
+        if not callable(getattr(module, name, None)) and (name == "build" or hasattr(module, name)):
+            raise InputError(f"{path} has no function {name}(task); build returns a scikit-learn estimator.")
+    title = (module.__doc__ or path.stem).strip().splitlines()
+    return Pipeline(
+        name=path.stem,
+        path=path,
+        title=title[0].rstrip(".") if title else path.stem,
+        family=family,
+        default=getattr(module, "default", True),
+        build=module.build,
+        fits=getattr(module, "fits", _always),
+        stack=getattr(module, "stack", None),
+        published=getattr(module, "published", None),
+    )
+
+
+def spelled(name: str) -> str:
+    """`name` as it is compared: in any case, with - for _."""
+    return name.strip().lower().replace("-", "_")
+
+
+def near(name: str, known) -> str:
+    """ "Did you mean X? " where a known name is near, or begins as `name` does; else nothing."""
+    by_spelling = {spelled(each): each for each in known}
+    close = difflib.get_close_matches(spelled(name), by_spelling, n=1)
+    close = close or [each for each in by_spelling if each.startswith(spelled(name))][:1]
+    return f"Did you mean {by_spelling[close[0]]}? " if close else ""
+
+
+def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{name!r} is no name of a pipeline; bring estimators as {{'mine': estimator}}.")
+    if isinstance(estimator, type) or not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
+        raise InputError(
+            f"{name!r} is {estimator!r}, no estimator; bring one with fit, predict and get_params, such as "
+            "make_pipeline(HOG(), LinearSVM())."
+        )
+    return Pipeline(
+        name=name,
+        title=f"{type(estimator).__name__}, brought by the call",
+        family=_family_of(estimator),
+        path=None,
+        default=True,
+        build=partial(_clone_for, estimator),
+        fits=_always,
+    )
+
+
+def _clone_for(estimator: BaseEstimator, task: Task) -> BaseEstimator:
+    """A clone with the task's seed where it asks for one, and its stack and log folder where it is a network."""
+    copy = clone(estimator)
+    for key, value in copy.get_params(deep=True).items():
+        if key.rpartition("__")[2] == "random_state" and value is None:
+            copy.set_params(**{key: task.seed})
+    network = innermost(copy)
+    if isinstance(network, NeuralClassifier):
+        network.set_params(seed=task.seed, log_dir=task.folder, stack=network.stack or task.stack)
+    return copy
+
+
+def _family_of(estimator: BaseEstimator) -> str:
+    """Neural where a network learns from the images alone, hybrid behind extractors; by the module of its class."""
+    inside = innermost(estimator)
+    bases = {base.__module__.split(".")[0] for base in type(inside).__mro__}
+    is_network = isinstance(inside, NeuralClassifier) or bool(bases & {"keras", "torch", "skorch", "tensorflow"})
+    is_network = is_network or type(inside).__module__.startswith("sklearn.neural_network")
+    if not is_network:
+        return "classical"
+    parts = estimator.get_params(deep=True).values()
+    return "hybrid" if any(type(part).__module__.startswith("cvclassic.features.") for part in parts) else "neural"
+
+
+def _always(task: Task) -> bool:
+    return True
+
+
+def _builtin_files() -> dict[str, Path]:
+    paths = [*builtin_folder().glob("*.py"), *builtin_folder().glob("recipes/*.py")]
+    return {path.stem: path for path in sorted(paths) if not path.stem.startswith("_")}
+
+
+def _import_file(path: Path) -> ModuleType:
+    # A name of its own in sys.modules, so that functions and classes defined in the file can be pickled there.
+    name = f"cvclassic_pipeline_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except CVClassicError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"The pipeline file {path} can't be imported: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,147 @@
+"""What a run does: a job for each data set, pipeline, training size, combination of settings and seed."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sklearn.base import BaseEstimator
+
+from cvclassic.datasets import Dataset
+from cvclassic.errors import CVClassicError, InputError
+from cvclassic.neural import TrainingStack
+from cvclassic.runs.job import Job
+from cvclassic.runs.pipelines import Pipeline, Task
+from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting
+from cvclassic.runs.spec import STACK_FIELDS, RunSpec
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """What jobs refer to by name: the spec, the data sets with their splits, and the pipelines."""
+
+    spec: RunSpec
+    datasets: dict[str, Dataset]
+    pipelines: dict[str, Pipeline]
+
+    @classmethod
+    def of(cls, spec: RunSpec, datasets: Iterable[Dataset], pipelines: Iterable[Pipeline]) -> "RunData":
+        """InputError for two data sets of one name."""
+        datasets, named = list(datasets), [dataset.name for dataset in datasets]
+        for name in named:
+            if named.count(name) > 1:
+                raise InputError(f"Two data sets are called {name!r}; name each once, or rename one folder.")
+        return cls(spec, dict(zip(named, datasets, strict=True)), {pipeline.name: pipeline for pipeline in pipelines})
+
+    def only(self, job: Job) -> "RunData":
+        """The part that one job needs."""
+        datasets = {job.dataset: self.datasets[job.dataset]}
+        return RunData(self.spec, datasets, {job.pipeline: self.pipelines[job.pipeline]})
+
+    def part(self, job: Job) -> Dataset:
+        """The job's data set with its splits at the job's training size."""
+        dataset = self.datasets[job.dataset]
+        return next(part for part in (*dataset.smaller, dataset) if len(part.train) == job.n_train)
+
+    def stack(self, job: Job) -> TrainingStack:
+        """The job's training stack: the pipeline's own, or the run's with what the job's settings say of it.
+
+        The run's time budget holds for a stack of the pipeline's own, too. A batch that nobody asked for is at most the
+        whole training part, which a network would refuse.
+        """
+        spec, own = self.spec, self.pipelines[job.pipeline].stack
+        stack = stack_with(spec.training_stack(), own, job.settings)
+        asked = spec.batch_size is not None or "batch_size" in dict(job.settings)
+        if not asked or spec.train_sizes:
+            stack = replace(stack, batch_size=min(stack.batch_size, job.n_train))
+        return stack
+
+    def task(self, job: Job, folder: Path | None = None) -> Task:
+        """What the job's pipeline is told."""
+        return task_for(self.part(job), stack=self.stack(job), seed=job.seed, folder=folder)
+
+
+def plan(data: RunData) -> tuple[list[Job], list[str]]:
+    """The jobs in their order, and a line for each pipeline that a data set leaves out.
+
+    Each pipeline gets those of the spec's `settings` and `sweep` that it has: a sweep of the batch size is one job, not
+    several, for an SVM. Settings of the training stack are the run's, and no job's. The splits are the data set's, the
+    same for all. A data set with `smaller` ones gets jobs for each of them too.
+
+    Raises
+    ------
+    InputError
+        For a name that no pipeline has, a value that the training stack refuses, or where nothing is left to run.
+    """
+    spec, stack = data.spec, data.spec.training_stack()
+    jobs, skipped, built, taken = [], [], [], set()
+    fixed = tuple(pair for pair in spec.settings if pair[0] not in STACK_FIELDS)
+    named = [name for name, _ in [*fixed, *spec.sweep]]
+    for dataset in data.datasets.values():
+        task = task_for(dataset, stack=stack, seed=spec.seed)
+        for pipeline in data.pipelines.values():
+            if not _asked(pipeline, "fits", task):
+                skipped.append(f"{pipeline.name} has nothing to do on {dataset.name}")
+                continue
+            estimator = _asked(pipeline, "build", task) if named else None
+            built.append(estimator)
+            names = {name for name in named if _takes(pipeline, estimator, name)}
+            taken |= names
+            grid = _grid(fixed, spec.sweep, names)
+            for chosen in grid:
+                stack_with(stack, pipeline.stack, chosen)  # refuses wrong values now
+            sizes = [len(part.train) for part in (*dataset.smaller, dataset)]
+            for n_train, chosen, seed in itertools.product(sizes, grid, spec.seeds):
+                jobs.append(Job(dataset.name, pipeline.name, seed, n_train, chosen))
+    if not jobs:
+        raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
+    for name in named:
+        if name not in taken:
+            if name in STACK_FIELDS:
+                raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
+            raise unknown_setting(name, stack, built)
+    return jobs, skipped
+
+
+def task_for(dataset: Dataset, *, stack: TrainingStack, seed: int, folder: Path | None = None) -> Task:
+    """The `Task` that a pipeline gets for a data set."""
+    return Task(
+        image_shape=dataset.image_shape,
+        n_classes=dataset.n_classes,
+        n_train=len(dataset.train),
+        seed=seed,
+        stack=stack,
+        traits=dataset.traits,
+        folder=folder,
+    )
+
+
+def stack_with(stack: TrainingStack, own: TrainingStack | None, settings: Settings) -> TrainingStack:
+    """A pipeline's `own` stack with the run's time budget, or the run's `stack` with what `settings` say of it."""
+    if own is not None:
+        return own if stack.time_budget is None else replace(own, time_budget=stack.time_budget)
+    of_stack, _ = split_settings(settings, stack)
+    return replace(stack, **of_stack)
+
+
+def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool:
+    """What the pipeline's `build(task)` or `fits(task)` says; InputError where it fails."""
+    try:
+        return getattr(pipeline, function)(task)
+    except CVClassicError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = pipeline.path or pipeline.name
+        raise InputError(f"{function}(task) of {where} failed: {type(error).__name__}: {error}") from error
+
+
+def _takes(pipeline: Pipeline, estimator: BaseEstimator, name: str) -> bool:
+    if name in STACK_FIELDS:
+        return pipeline.family != "classical" and pipeline.stack is None
+    return find_parameter(estimator, name) is not None
+
+
+def _grid(settings: Settings, sweep: Pairs[tuple[str, ...]], names: set[str]) -> list[Settings]:
+    fixed = tuple(pair for pair in settings if pair[0] in names)
+    axes = [[(name, value) for value in values] for name, values in sweep if name in names]
+    return [(*fixed, *chosen) for chosen in itertools.product(*axes)]

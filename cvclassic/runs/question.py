@@ -1,0 +1,173 @@
+"""The question of a run: what was asked, what a Python call brought beside it, and the data that answer to both."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from cvclassic import datasets
+from cvclassic.datasets import Dataset
+from cvclassic.datasets.storage import find_data_dir
+from cvclassic.errors import DataError, InputError
+from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines
+from cvclassic.runs.plan import RunData
+from cvclassic.runs.record import available_threads, fingerprint
+from cvclassic.runs.spec import EMBEDDED, RunSpec
+from cvclassic.runs.train_sizes import at_train_sizes
+
+Arrays = tuple[np.ndarray, ...]
+Data = str | Path | Dataset | Arrays | Sequence[str | Path | Dataset | Arrays]
+KEYWORDS = tuple(name for name in RunSpec.__dataclass_fields__ if name not in ("datasets", "pipelines", "brought"))
+Contenders = str | Path | Mapping[str, BaseEstimator] | Sequence[str | Path | Mapping[str, BaseEstimator]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A spec, and what a Python call brought beside it, by name."""
+
+    spec: RunSpec
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    pipelines: dict[str, Pipeline] = field(default_factory=dict)
+
+
+def ask(data: Data | None, pipelines: Contenders | None, **fields: object) -> Question:
+    """The question of a Python call: what it brought gets a name, the rest stands in the spec."""
+    for name in fields:
+        if name not in KEYWORDS:
+            raise InputError(f"compare() has no option {name!r}; it has {', '.join(KEYWORDS)}.")
+    names, brought = [], {}
+    for each in _listed_data(data):
+        if isinstance(each, str | Path):
+            names.append(each)
+            continue
+        dataset = each if isinstance(each, Dataset) else datasets.from_arrays(*each, seed=fields.get("seed", 0))
+        if dataset.name in brought:
+            dataset = replace(dataset, name=f"{dataset.name}_{len(brought) + 1}")
+        brought[dataset.name] = dataset
+        names.append(dataset.name)
+    chosen, estimators = [], {}
+    for each in _listed_pipelines(pipelines):
+        if isinstance(each, Mapping):
+            estimators |= {pipeline.name: pipeline for pipeline in bring(each)}
+            chosen += each
+        else:
+            chosen.append(each)
+    marks = {name: fingerprint(dataset) for name, dataset in brought.items()}
+    marks |= {name: _mark(pipeline) for name, pipeline in estimators.items()}
+    return Question(RunSpec(datasets=names, pipelines=chosen, brought=marks, **fields), brought, estimators)
+
+
+def asked_by(spec: RunSpec) -> Question:
+    """The question of a run that goes on; InputError where it had more than its spec."""
+    if spec.brought:
+        names = ", ".join(name for name, _ in spec.brought)
+        raise InputError(
+            f"This run was given arrays or estimators by a Python call ({names}), which stand in no file, so that it "
+            "can't be resumed. Make the call again, with another out."
+        )
+    return Question(spec)
+
+
+def gather(question: Question) -> tuple[RunData, list[str]]:
+    """The data sets with their splits and the pipelines, with a spec that has everything settled; and notes on them.
+
+    What the spec names can be had, or the run does not start. Without names the standard sets are taken, or where they
+    can't be had the embedded ones.
+    """
+    spec = question.spec
+    spec = spec.replace(
+        threads=spec.threads or available_threads(),
+        data_dir=str(find_data_dir(spec.data_dir).resolve()),
+    )
+    chosen = _contenders(question)
+    if spec.datasets:
+        return _loaded(question, spec, chosen, [])
+    names, note = datasets.default_names(data_dir=spec.data_dir, offline=spec.offline)
+    try:
+        return _loaded(question, spec.replace(datasets=names), chosen, [note] if note else [])
+    except DataError as error:
+        if set(names) <= set(EMBEDDED):
+            raise
+        note = f"{error} Running {' and '.join(EMBEDDED)} instead."
+        return _loaded(question, spec.replace(datasets=EMBEDDED), chosen, [note])
+
+
+def _contenders(question: Question) -> list[Pipeline]:
+    if not question.spec.pipelines:
+        return default_pipelines()
+    found = []
+    for name in question.spec.pipelines:
+        found += [question.pipelines[name]] if name in question.pipelines else find_pipelines([name])
+    twice = [each.name for each in found if [other.name for other in found].count(each.name) > 1]
+    if twice and len({each.path for each in found if each.name == twice[0]}) > 1:
+        raise InputError(f"Two pipelines are called {twice[0]!r}; rename one of them.")
+    return list({each.name: each for each in found}.values())
+
+
+def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: list[str]) -> tuple[RunData, list[str]]:
+    embedded = {datasets.known_name(name) for name in spec.datasets} <= set(EMBEDDED)
+    spec = spec.replace(
+        preset=spec.preset or ("quick" if embedded else "standard"),
+        datasets=[_absolute(name, question) for name in spec.datasets],
+        pipelines=[pipeline.name if pipeline.brought else pipeline.reference for pipeline in chosen],
+    )
+    loaded = [_dataset(question, spec, name) for name in spec.datasets]
+    if spec.train_sizes:
+        loaded, left_out = at_train_sizes(loaded, spec.train_sizes, seed=spec.seed)
+        notes = [*notes, *left_out]
+    return RunData.of(spec, loaded, chosen), notes
+
+
+def _dataset(question: Question, spec: RunSpec, name: str) -> Dataset:
+    if name in question.datasets:
+        dataset, size = question.datasets[name], spec.train_size
+        size = min(spec.max_train_size or dataset.train_size, dataset.train_size) if size is None else size
+        return dataset if size == dataset.train_size else dataset.with_train_size(size, seed=spec.seed)
+    return datasets.load(
+        name,
+        data_dir=spec.data_dir,
+        offline=spec.offline,
+        image_size=spec.image_size,
+        seed=spec.seed,
+        train_size=spec.train_size,
+        max_train_size=spec.max_train_size,
+    )
+
+
+def _absolute(name: str, question: Question) -> str:
+    """A folder is stored by its full path, so that the run can be resumed from elsewhere; names stay."""
+    if name in question.datasets:
+        return name
+    path = Path(name).expanduser()
+    return datasets.known_name(name) or (str(path.resolve()) if path.exists() else name)
+
+
+def _listed_data(data: Data | None) -> list:
+    """What `compare` was given, as a list: names, paths, data sets, tuples of arrays."""
+    if data is None:
+        return []
+    if isinstance(data, str | Path | Dataset):
+        return [data]
+    if not isinstance(data, Sequence) or not data:
+        raise InputError(f"data is {type(data).__name__}; give a name, a path, a Dataset, (X, y), or a list of such.")
+    if isinstance(data[0], str | Path | Dataset | tuple):
+        return [each for one in data for each in _listed_data(one)]
+    if len(data) not in (2, 4):
+        raise InputError(f"data holds {len(data)} arrays; give (X, y), or (X_train, y_train, X_test, y_test).")
+    return [tuple(data)]
+
+
+def _listed_pipelines(pipelines: Contenders | None) -> Sequence[str | Path | Mapping[str, BaseEstimator]]:
+    if pipelines is None:
+        return []
+    if hasattr(pipelines, "fit"):
+        raise InputError("pipelines is an estimator; bring it with a name, as {'mine': estimator}.")
+    return [pipelines] if isinstance(pipelines, str | Path | Mapping) else list(pipelines)
+
+
+def _mark(pipeline: Pipeline) -> str:
+    return hashlib.blake2b(cloudpickle.dumps(pipeline), digest_size=16).hexdigest()

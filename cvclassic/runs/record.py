@@ -1,0 +1,118 @@
+"""What a run says of itself: data sets, pipelines, jobs, machine, versions."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from cvclassic.datasets import Dataset
+from cvclassic.neural import TrainingStack
+from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
+from cvclassic.runs.pipelines import Pipeline
+from cvclassic.runs.plan import RunData, stack_with
+
+LIBRARIES = (
+    "cvclassic",
+    "numpy",
+    "opencv-contrib-python-headless",
+    "opencv-python-headless",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "scikit-image",
+    "numba",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "torch",
+    "jax",
+)
+
+
+def describe_run(data: RunData, jobs: Iterable[Job], notes: Iterable[str]) -> RunRecord:
+    """The record of a run that begins now; `data.spec` has everything settled."""
+    stack = data.spec.training_stack()
+    return RunRecord(
+        schema_version=SCHEMA_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        spec=data.spec,
+        stack=_spelled_out(stack, swept={name for name, _ in data.spec.sweep}),
+        machine=describe_machine(),
+        versions=library_versions(),
+        notes=tuple(notes),
+        fingerprints=tuple((name, fingerprint(dataset)) for name, dataset in data.datasets.items()),
+        pipelines=tuple(_described(pipeline, stack) for pipeline in data.pipelines.values()),
+        jobs=tuple(jobs),
+    )
+
+
+def describe_dataset(dataset: Dataset) -> DatasetRecord:
+    """What a run says of `dataset`."""
+    return DatasetRecord(
+        name=dataset.name,
+        class_names=dataset.class_names,
+        provenance=dataset.provenance,
+        traits=tuple(sorted(dataset.traits)),
+        image_shape=tuple(dataset.image_shape),
+        sizes=Sizes(len(dataset.train), len(dataset.validation), len(dataset.test)),
+        smaller_sizes=tuple(Sizes(len(part.train), len(part.validation)) for part in dataset.smaller),
+        warnings=tuple(dataset.warnings),
+        test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
+    )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """A hash of the images, labels and splits of `dataset`, the smaller ones too."""
+    smaller = [indices for part in dataset.smaller for indices in (part.train, part.validation)]
+    return _digest(dataset.images, dataset.labels, dataset.train, dataset.validation, dataset.test, *smaller)
+
+
+def available_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_machine() -> str:
+    """Processor, core count and system, in one line."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{processor}, {available_threads()} cores, {platform.system()} {platform.machine()}"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide the figures, without importing them."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _described(pipeline: Pipeline, stack: TrainingStack) -> PipelineRecord:
+    own = None if pipeline.stack is None else _spelled_out(stack_with(stack, pipeline.stack, ()))
+    return PipelineRecord(pipeline.name, pipeline.title, pipeline.family, own, pipeline.published)
+
+
+def _spelled_out(stack: TrainingStack, swept: Iterable[str] = ()) -> dict[str, str | int | float | bool | None]:
+    """The stack's fields, with the learning rate that its optimizer brings where the optimizer is one."""
+    if "optimizer" not in swept:
+        stack = replace(stack, learning_rate=stack.initial_learning_rate())
+    return asdict(stack)
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()

@@ -1,0 +1,290 @@
+"""`RunSpec`: all that a run was asked, checked when made. Every default of command and `compare()` stands here."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from cvclassic.errors import InputError
+from cvclassic.neural import TrainingStack
+from cvclassic.runs.settings import Pairs, Settings, as_text, parse_value
+
+ALL = "all"
+EMBEDDED = ("digits", "shapes")
+HOURS = 3600.0
+
+
+class Preset(NamedTuple):
+    """Training images at most (None: all of them), and the epochs of the neural pipelines."""
+
+    max_train_size: int | None
+    epochs: int
+
+
+PRESETS = {"quick": Preset(5000, 4), "standard": Preset(None, 6), "full": Preset(None, 30)}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run is asked to do.
+
+    Parameters
+    ----------
+    datasets : sequence of str
+        Names of data sets, or paths of folders of class folders of images. None given: MNIST and CIFAR-10 as far as
+        they can be had, else the embedded `digits` and `shapes`.
+    pipelines : sequence of str
+        Names of pipelines, or paths of pipeline files. None given: all that run by default.
+    preset : {"quick", "standard", "full"}, optional
+        quick: at most 5,000 training images, 4 epochs; standard: all of them, 6 epochs; full: all, 30 epochs. None is
+        quick where all sets are embedded ones, else standard.
+    train_size : int, optional
+        Images of the training part to use, validation included; a stratified sample.
+    train_sizes : sequence of int or "all"
+        Train at each of these sizes, nested in one another.
+    seed : int
+        Of the splits, and of everything random in the pipelines.
+    repeats : int
+        Run with so many seeds on the same splits: `seed` and those after it.
+    optimizer, learning_rate, batch_size, epochs : optional
+        Of all neural pipelines; None is what `cvclassic.neural.TrainingStack` and the preset say.
+    time_budget : float, optional
+        Seconds for each fit: networks stop then, other pipelines are shown as over budget.
+    settings : mapping of name to value
+        A field of the training stack, or a parameter of every pipeline that has it.
+    sweep : mapping of name to a sequence of values
+        Run every combination of these; names as for `settings`.
+    experiment : str, optional
+        What a ready-made sweep is called in the report.
+    tune : bool
+        Choose C and gamma of each SVM on the validation split.
+    corruptions : bool
+        Test on corrupted copies of the test images too.
+    image_size : int
+        Side in pixels to which images from a folder are resized.
+    data_dir : str, optional
+        Where data sets are looked for first. None is `$CVCLASSIC_DATA`, else `data/`.
+    offline : bool
+        Never touch the network.
+    threads : int, optional
+        Of each pipeline; None is all cores.
+    timeout : float
+        Seconds after which a job, tuning included, is ended and counts as failed.
+    memory_limit : float, optional
+        GiB that a job's processes may use together; None is most of the machine's memory.
+    brought : mapping of name to fingerprint
+        Arrays and estimators that a Python call brought. They stand beside the spec, and such a run can't be resumed.
+
+    Raises
+    ------
+    InputError
+        For a value that can't be used; it names the field and the flag.
+    """
+
+    datasets: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
+    preset: Literal["quick", "standard", "full"] | None = None
+    train_size: int | None = None
+    train_sizes: tuple[int | Literal["all"], ...] = ()
+    seed: int = 0
+    repeats: int = 1
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    time_budget: float | None = None
+    settings: Settings = ()
+    sweep: Pairs[tuple[str, ...]] = ()
+    experiment: str | None = None
+    tune: bool = False
+    corruptions: bool = False
+    image_size: int = 32
+    data_dir: str | None = None
+    offline: bool = False
+    threads: int | None = None
+    timeout: float = 4 * HOURS
+    memory_limit: float | None = None
+    brought: Pairs[str] = ()
+
+    def __post_init__(self):
+        for name in ("datasets", "pipelines"):
+            self._set(name, _texts(self, name))
+        settings, sweep = _pairs(self, "settings"), _pairs(self, "sweep")
+        self._set("settings", tuple((_named(name), _value(name, value)) for name, value in settings))
+        self._set("sweep", tuple((_named(name), _values(name, values)) for name, values in sweep))
+        self._set("brought", _pairs(self, "brought"))
+        self._set("optimizer", _lowered(self.optimizer))
+        self._set("preset", _lowered(self.preset))
+        self._check_choices()
+        self._check_numbers()
+        self._set("train_sizes", self._checked_sizes())
+        self._check_named_once()
+        self.training_stack()  # a wrong value shows itself before data sets are read
+
+    def training_stack(self) -> TrainingStack:
+        """The stack of all neural pipelines that bring none of their own; of swept fields it has the first value."""
+        given = {name: value for name in STACK_FLAGS if (value := getattr(self, name)) is not None}
+        first = {name: values[0] for name, values in self.sweep}
+        of_stack = {
+            name: parse_value(value) for name, value in [*self.settings, *first.items()] if name in STACK_FIELDS
+        }
+        preset = PRESETS[self.preset or "standard"]
+        return TrainingStack(**({"epochs": preset.epochs} | given | of_stack))
+
+    @property
+    def max_train_size(self) -> int | None:
+        """The preset's bound of the training part; an explicit size goes before it."""
+        return PRESETS[self.preset or "standard"].max_train_size if self.train_size is None else None
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.repeats)
+
+    def replace(self, **changes) -> "RunSpec":
+        """A copy with other values for some fields, checked again."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, object]:
+        """The fields as JSON has them; `from_json` gives an equal spec."""
+        return _ADAPTER.dump_python(self, mode="json")
+
+    @classmethod
+    def from_json(cls, content: object) -> "RunSpec":
+        """The spec that `to_json` gave `content` of; InputError where it is none."""
+        try:
+            return _ADAPTER.validate_python(content)
+        except (ValidationError, RecursionError) as error:
+            raise InputError(f"This is no description of a run: {_first_line(error)}") from None
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_choices(self) -> None:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise _wrong("preset", self.preset, f"use one of {', '.join(PRESETS)}")
+        for name in ("tune", "corruptions", "offline"):
+            if not isinstance(getattr(self, name), bool):
+                raise _wrong(name, getattr(self, name), "it is True or False")
+        if isinstance(self.data_dir, Path):
+            self._set("data_dir", str(self.data_dir))
+        for name in ("optimizer", "data_dir", "experiment"):
+            if not isinstance(getattr(self, name), str | None):
+                raise _wrong(name, getattr(self, name), "it is a text")
+
+    def _check_numbers(self) -> None:
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+                raise _wrong(name, value, f"it is a whole number of at least {least}")
+            self._set(name, int(value))  # NumPy's numbers are none in JSON
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            try:
+                fine = not isinstance(value, bool | str) and 0 < float(value) < math.inf
+            except (TypeError, ValueError):
+                fine = False
+            if not fine:
+                raise _wrong(name, value, f"it is a number {_POSITIVE[name]} above 0".replace("  ", " "))
+            self._set(name, float(value))
+
+    def _checked_sizes(self) -> tuple[int | Literal["all"], ...]:
+        """Ascending, each once, "all" last."""
+        sizes = self.train_sizes
+        sizes = sizes.split(",") if isinstance(sizes, str) else (sizes,) if isinstance(sizes, int) else tuple(sizes)
+        sizes = [size.strip() if isinstance(size, str) else size for size in sizes]
+        if sizes and self.train_size is not None:
+            raise InputError("train_sizes (--train-sizes) names the sizes itself; remove train_size (--train-size).")
+        for size in sizes:
+            whole = str(size).isdecimal() and not isinstance(size, bool) and int(size) > 0
+            if not whole and str(size).lower() != ALL:
+                advice = f"write numbers of images above 0, and {ALL!r} for as many as there are, such as 100,1000,all"
+                raise _wrong("train_sizes", size, advice)
+        numbers = sorted({int(size) for size in sizes if str(size).lower() != ALL})
+        return (*numbers, *[ALL] * (len(sizes) > 0 and any(str(size).lower() == ALL for size in sizes)))
+
+    def _check_named_once(self) -> None:
+        flags = [name for name in STACK_FLAGS if getattr(self, name) is not None]
+        names = [*flags, *(name for name, _ in [*self.settings, *self.sweep])]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"{name!r} is given more than once; give it one value, or one --sweep with several.")
+
+
+STACK_FLAGS = ("optimizer", "learning_rate", "batch_size", "epochs", "time_budget")
+STACK_FIELDS = tuple(field.name for field in fields(TrainingStack))
+_CHOICES = ("optimizer", "schedule", "monitor", "precision")
+_WHOLE = {
+    "train_size": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
+}  # fmt: skip
+_POSITIVE = {"learning_rate": "", "time_budget": "of seconds", "timeout": "of seconds", "memory_limit": "of GiB"}
+_OPTIONAL = ("train_size", "batch_size", "epochs", "threads", "learning_rate", "time_budget", "memory_limit")
+
+
+def _wrong(field: str, value: object, advice: str) -> InputError:
+    flags = {"datasets": "--dataset", "pipelines": "--pipeline", "settings": "--set"}
+    flag = flags.get(field, "--" + field.replace("_", "-"))
+    return InputError(f"{field} ({flag}) is {value!r}; {advice}.")
+
+
+def _texts(spec: RunSpec, field: str) -> tuple[str, ...]:
+    value = getattr(spec, field)
+    value = (value,) if isinstance(value, str | Path) else () if value is None else value
+    if not isinstance(value, Iterable) or not all(isinstance(each, str | Path) for each in value):
+        raise _wrong(field, value, "it is a name, a path, or a list of such")
+    return tuple(map(str, value))
+
+
+def _pairs(spec: RunSpec, field: str) -> tuple[tuple, ...]:
+    value = getattr(spec, field)
+    value = () if value is None else value
+    items = value.items() if isinstance(value, Mapping) else value
+    try:
+        pairs = tuple((name, content) for name, content in items)
+    except (TypeError, ValueError):
+        raise _wrong(field, value, "it maps names to values, such as {'C': 10}") from None
+    if len(dict(pairs)) < len(pairs):
+        twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
+        raise InputError(f"{twice!r} is given more than once; give it one value, or one --sweep with several.")
+    return pairs
+
+
+def _values(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise _wrong("sweep", {name: values}, "each name has a list of values, such as {'C': [1, 10]}")
+    found = tuple(dict.fromkeys(_value(name, value) for value in values))
+    if not found:
+        raise _wrong("sweep", {name: values}, "each name has one value or more")
+    return found
+
+
+def _named(name: object) -> str:
+    """The name of a setting; a field of the training stack in any spelling is that field."""
+    if not isinstance(name, str):
+        raise _wrong("settings", name, "names are texts")
+    field = name.lower().replace("-", "_")
+    return field if field in STACK_FIELDS else name
+
+
+def _value(name: str, value: object) -> str:
+    return as_text(value).lower() if _named(name) in _CHOICES else as_text(value)
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
+    return type(error).__name__
+
+
+_ADAPTER = TypeAdapter(RunSpec)

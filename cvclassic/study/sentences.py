@@ -1,0 +1,378 @@
+"""What a run says in words: of each data set the answer, of a sweep what was seen, and what a reader must know."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from cvclassic.runs.job import Result
+from cvclassic.runs.settings import describe_settings
+from cvclassic.runs.spec import RunSpec
+from cvclassic.study.contrasts import gap_on_validation
+from cvclassic.study.sizes import seen_over_sizes
+from cvclassic.study.study import Configuration, DatasetStudy, Study
+from cvclassic.study.tables import accuracy_text, figure_of, interval_text, percent
+
+MOST_NAMES = 4  # in a list; of more their number is told
+NO_VALIDATION = "there are no validation images"
+
+
+def answer(dataset: DatasetStudy) -> list[str]:
+    """Sentences on a data set that claim no more than the figures carry.
+
+    The best classical pipeline stands against the best neural one (where there is but one of the two families, the
+    winner against the next), each chosen on the validation images; then come the winner of all, what is better or not
+    told from it on the test images, and which of those fits fastest. Of a single pipeline with several settings, what a
+    sweep says of them.
+    """
+    contenders = dataset.contenders
+    if not contenders:
+        sentences = [f"On {dataset.name} there is no result to compare yet."]
+    elif len(contenders) == 1:
+        sentences = [f"{_alone(dataset, contenders[0])} There is nothing to compare it with."]
+    elif len({each.pipeline for each in contenders}) == 1:
+        sentences = what_was_seen([dataset])
+    else:
+        sentences = [*_two(dataset), *_winner(dataset), *_others(dataset)]
+        if any(each.varied for each in contenders):
+            sentences.append("Each stands here with the settings that were best on the validation images.")
+    if dataset.study.has_sizes and contenders:
+        sentences.append(f"Compared are those with {contenders[0].n_train:,} training images.")
+    return sentences + _missing(dataset)
+
+
+def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
+    """Two sentences on a sweep: what is best on the validation images (never the test images), and what is worst.
+
+    Where the number of training images was varied, these are about the largest, and two sentences on the numbers come
+    first, or alone where nothing else was varied.
+    """
+    scored = [each for each in datasets if each.sizes]
+    if not scored:
+        return ["No job succeeded.", "There is nothing to compare."]
+    over_sizes = seen_over_sizes(scored) if scored[0].study.has_sizes else []
+    spec = scored[0].study.run.spec
+    if over_sizes and not spec.sweep and spec.repeats == 1:
+        return over_sizes
+
+    def sentence(clause: Callable[[DatasetStudy], str]) -> str:
+        several = len(scored) > 1
+        return "; ".join(f"on {each.name} {clause(each)}" if several else clause(each) for each in scored) + "."
+
+    return [*over_sizes, f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
+
+
+def header_lines(study: Study) -> list[str]:
+    """The run in a few lines: what was asked, machine, versions, notes, and what is damaged."""
+    record, spec = study.run.record, study.run.spec
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    lines = [f"Experiment {spec.experiment}"] if spec.experiment else []
+    threads = f"; {_count(spec.threads, 'thread')}" if spec.threads else ""
+    lines += [
+        f"Run of {record.created}; preset {spec.preset}; seed {spec.seed}{threads}",
+        f"Machine: {record.machine}",
+        f"Versions: {versions}",
+        f"Training stack of the neural pipelines: {_stack_line(record.stack, swept=dict(spec.sweep))}",
+    ]
+    if spec.settings:
+        lines.append(f"Settings: {describe_settings(spec.settings)}")
+    lines += [f"Swept: {name} = {', '.join(values)}" for name, values in spec.sweep]
+    if spec.repeats > 1:
+        lines.append(
+            f"Each setting with seeds {spec.seeds[0]} to {spec.seeds[-1]}, on the splits of seed {spec.seeds[0]}"
+        )
+    if spec.train_sizes:
+        sizes = ", ".join(size if isinstance(size, str) else f"{size:,}" for size in spec.train_sizes)
+        lines.append(f"Training sizes: {sizes} images, validation included; nested, with the same test images")
+    if spec.time_budget:
+        lines.append(
+            f"Time budget: {spec.time_budget:g} s for each fit; networks stop there, and a fit that takes 5 % and "
+            "1 s more is over budget"
+        )
+    limits = [f"{spec.timeout:g} s"] * (spec.timeout != RunSpec.timeout)
+    limits += [f"{spec.memory_limit:g} GiB"] if spec.memory_limit else []
+    if limits:
+        lines.append(f"Limits of each job: {' and '.join(limits)}")
+    lines += [f"Note: {note}" for note in record.notes]
+    return lines + [f"Warning: {problem}" for problem in study.run.problems]
+
+
+def description_lines(dataset: DatasetStudy) -> list[str]:
+    """What the data set is, and how it is split."""
+    record = dataset.record
+    shape = " x ".join(str(side) for side in record.image_shape[:2])
+    kind = "RGB" if len(record.image_shape) == 3 else "gray"
+    sizes = record.sizes
+    return [
+        f"{len(record.class_names)} classes, {shape} {kind}; {record.provenance}",
+        f"Split: {sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test images",
+    ]
+
+
+def remark_lines(dataset: DatasetStudy) -> list[str]:
+    """What else a reader must know: samples, recipes, tuning, budgets, warnings."""
+    study, sizes = dataset.study, dataset.record.sizes
+    results = [outcome.result for outcome in dataset.outcomes]
+    lines = []
+    sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
+    if sampled:
+        lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
+    corrupted = next((result for result in results if result.corruptions), None)
+    if corrupted:
+        lines.append(
+            f"Mean corruption error: over {len(corrupted.corruptions)} corruptions of 5 strengths each of "
+            f"{corrupted.n_corrupted:,} test images" + ", a seeded sample" * (corrupted.n_corrupted < sizes.test)
+        )
+    lines += _recipe_lines(dataset)
+    lines += [_tuning_line(study, result) for result in results if result.tuning]
+    lines += [
+        f"{job_words(study, result)}: over budget ({result.fit_seconds:.0f} s of {study.run.spec.time_budget:g} s)"
+        for result in results
+        if result.over_budget
+    ]
+    lines += [f"Warning: {warning}" for warning in dataset.record.warnings]
+    warned = [f"Warning from {result.pipeline}: {warning}" for result in results for warning in result.warnings]
+    return lines + list(dict.fromkeys(warned))
+
+
+def failure_lines(dataset: DatasetStudy) -> list[str]:
+    """A line for each failed job, with its reason."""
+    return [f"{job_words(dataset.study, result)}: {result.status}" for result in dataset.failures]
+
+
+def job_words(study: Study, result: Result) -> str:
+    """A job in words: its pipeline, and what else tells it apart from the others on its data set."""
+    return ", ".join(filter(None, [result.pipeline, result.job.told(study.varied)]))
+
+
+def _alone(dataset: DatasetStudy, only: Configuration) -> str:
+    return (
+        f"On {dataset.name}, {only.name} classifies {_accuracy(only)} of the {_test_images(dataset)} rightly, after a "
+        f"fit of {_fit(only)}."
+    )
+
+
+def _two(dataset: DatasetStudy) -> list[str]:
+    """The two that the question is about, and whether they differ."""
+    question, contenders = _question(dataset), dataset.contenders
+    first, second = question or contenders[:2]
+    winner = f"the best pipeline {_chosen(first, contenders, _n_validation(dataset))}"
+    roles = _roles(dataset, *question) if question else [winner, "the next"]
+    return [
+        f"On {dataset.name}, {first.name}, {roles[0]}, classifies {_accuracy(first)} of the {_test_images(dataset)} "
+        f"rightly, after a fit of {_fit(first)}; {second.name}, {roles[1]}, needs {_fit(second)} and reaches "
+        f"{_accuracy(second, short=True)}.{_one_family(dataset)}",
+        _difference(dataset, first, second),
+    ]
+
+
+def _question(dataset: DatasetStudy) -> tuple[Configuration, Configuration] | None:
+    """The best classical and the best neural contender, where there are both."""
+    first, second = dataset.best("classical"), dataset.best("neural")
+    return (first, second) if first and second else None
+
+
+def _roles(dataset: DatasetStudy, *pair: Configuration) -> list[str]:
+    """What each of the two is in its family, and how it was chosen."""
+    roles, told = [], False
+    for each, noun in zip(pair, ("pipeline", "one"), strict=True):
+        family = [other for other in dataset.contenders if other.family == each.family]
+        how = "there" if told else _chosen(each, family, _n_validation(dataset))
+        roles.append(f"the best {each.family} {noun} {how}" if len(family) > 1 else f"the only {each.family} {noun}")
+        told |= len(family) > 1
+    return roles
+
+
+def _chosen(best: Configuration, among: Sequence[Configuration], number: str = "") -> str:
+    """How `best` was chosen; on how many images, where that was not told yet."""
+    if best.mean("validation_accuracy") is None:
+        return f"by fit time, for {NO_VALIDATION}"
+    accuracies = [each.mean("validation_accuracy") for each in among if each is not best]
+    equals = any(abs(accuracy - best.mean("validation_accuracy")) < 1e-12 for accuracy in accuracies)
+    return f"on the {number}validation images" + ", the fastest of equals" * equals
+
+
+def _n_validation(dataset: DatasetStudy) -> str:
+    sizes = [*dataset.record.smaller_sizes, dataset.record.sizes]
+    compared = dataset.contenders[0].n_train
+    return next((f"{each.validation:,} " for each in sizes if each.train == compared), "")
+
+
+def _one_family(dataset: DatasetStudy) -> str:
+    families = {each.family for each in dataset.contenders}
+    if len(families) > 1:
+        return ""
+    others = {result.family for result in dataset.failures} - families
+    return f" All that {'succeeded' if others else 'ran'} here are {families.pop()}."
+
+
+def _difference(dataset: DatasetStudy, first: Configuration, second: Configuration) -> str:
+    contrast, of_means = dataset.contrast(first, second), first.mean("test_accuracy") - second.mean("test_accuracy")
+    apart = contrast.difference if contrast else of_means
+    points = f"{100 * abs(apart):.2f} points"
+    if contrast is None:
+        return f"Their difference of {points} was not tested, for predictions or seeds to compare are missing."
+    test = contrast.told(len(dataset.contrasts) // 2)
+    shared = "" if abs(apart - of_means) < 1e-12 else " over the seeds that both have"
+    if contrast.significant:
+        better = first if apart > 0 else second
+        return f"{better.name} is better by {points}{shared}, which is significant ({test})."
+    size = f"the difference of {points} is not significant" if abs(apart) > 1e-12 else "both are right equally often"
+    return f"This does not tell which is better: {size}{shared} ({test})."
+
+
+def _winner(dataset: DatasetStudy) -> list[str]:
+    """Which is best of all, where that was not told yet."""
+    winner, question = dataset.winner, _question(dataset)
+    if not question:
+        return []
+    figures = ""
+    if winner not in question:
+        figures = (
+            f" ({winner.family}), with {_accuracy(winner, short=True)} of the test images after a fit of {_fit(winner)}"
+        )
+    return [f"The winner, best of all {_chosen(winner, dataset.contenders)}, is {winner.name}{figures}."]
+
+
+def _others(dataset: DatasetStudy) -> list[str]:
+    """How the others stand against the winner on the test images, and the fastest of those not shown to be worse."""
+    winner, *others = dataset.contenders
+    if len(others) == 1:
+        return []  # told already
+    standing = {verdict: [] for verdict in ("better", "undecided", "worse", None)}
+    for other in others:
+        contrast = dataset.contrast(other, winner)
+        standing[contrast.verdict if contrast else None].append(other)
+    better, undecided, worse, untested = standing.values()
+    if len(worse) == len(others):
+        return [f"On the test images {winner.name} is significantly better than each of the other {len(others)}."]
+    clauses = []
+    if better:
+        verb = "is" if len(better) == 1 else "are"
+        clauses.append(f"{_listed(better, others)} {verb} significantly better than {winner.name}")
+    if undecided:
+        verb = "is" if len(undecided) == 1 else "are"
+        clauses.append(f"{_listed(undecided, others)} {verb} not told apart from {winner.name}")
+    if worse:
+        clauses.append(
+            "one other is significantly worse" if len(worse) == 1 else f"{len(worse)} others are significantly worse"
+        )
+    if untested:
+        clauses.append(f"{_listed(untested, others)} could not be tested, for predictions or seeds are missing")
+    fastest = min([each for each in dataset.contenders if each not in worse], key=lambda c: c.mean("fit_seconds"))
+    quick = f"Of those that are not shown to be worse than {winner.name}, "
+    if fastest is winner:
+        quick += "none is faster to fit."
+    else:
+        quick += f"the fastest to fit is {fastest.name}: {_accuracy(fastest, short=True)} after {_fit(fastest)}."
+    return [f"{'Yet on' if better else 'On'} the test images {'; '.join(clauses)}.", quick]
+
+
+def _missing(dataset: DatasetStudy) -> list[str]:
+    """What the comparison lacks: failed jobs, and those without a result."""
+    failed = {}
+    for result in dataset.failures:
+        failed.setdefault((result.pipeline, result.family), []).append(result)
+    names = []
+    for (pipeline, family), results in failed.items():
+        planned = sum(job.pipeline == pipeline for job in dataset.jobs)
+        some = "" if len(results) == planned else f", {len(results)} of {planned} jobs"
+        names.append(f"{pipeline} ({family}{some})")
+    sentences = [f"Failed: {', '.join(names)}; the reasons stand below."] if names else []
+    if n := dataset.n_pending:
+        sentences.append(f"{n} of {len(dataset.jobs)} jobs {'has' if n == 1 else 'have'} no result yet.")
+    return sentences
+
+
+def _recipe_lines(dataset: DatasetStudy) -> list[str]:
+    """What a pipeline's own stack is, and its published accuracy beside the one that was reached."""
+    lines = []
+    for pipeline in dataset.study.run.record.pipelines:
+        whole = dataset.record.sizes.train
+        own = (each for each in dataset.largest if each.pipeline == pipeline.name and each.n_train == whole)
+        best = next(own, None)
+        if best is None:
+            continue
+        if pipeline.stack:
+            lines.append(f"* {pipeline.name} brings its own training stack: {_stack_line(pipeline.stack)}")
+        if pipeline.published:
+            here = percent(best.mean("test_accuracy"))
+            lines.append(f"Published for {pipeline.name}: {pipeline.published}; here {here} on {dataset.name}")
+    return lines
+
+
+def _tuning_line(study: Study, result: Result) -> str:
+    tuning = result.tuning
+    chosen = ", ".join(f"{name} {value:.4g}" for name, value in tuning.chosen.items())
+    return (
+        f"Tuned: {job_words(study, result)} with {chosen}, {percent(tuning.validation_accuracy)} of the validation "
+        f"images; {_count(len(tuning.tried), 'fit')} in {tuning.seconds:.0f} s, beside the time of the final fit"
+    )
+
+
+def _stack_line(stack: Mapping[str, object], swept: Collection[str] = ()) -> str:
+    """What is set, in words; "swept" for what each job has its own value of."""
+    shown = {name: "swept" if name in swept else value for name, value in stack.items()}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items() if value is not None)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def _best_clause(dataset: DatasetStudy) -> str:
+    best, *others = dataset.largest
+    if best.mean("validation_accuracy") is None:
+        return NO_VALIDATION
+    gaps = [(other, gap_on_validation(dataset, other, best)) for other in others]
+    close = [other for other, gap in gaps if gap and gap.close]
+    if not close:
+        return _described(best)
+    names = "all others" if len(close) == len(others) > 1 else " and ".join(each.name for each in close)
+    return f"{_described(best)}, with {names} close to it"
+
+
+def _worst_clause(dataset: DatasetStudy) -> str:
+    best, *others = dataset.largest
+    if best.mean("validation_accuracy") is None:
+        return NO_VALIDATION
+    gaps = [(gap, other) for other in others if (gap := gap_on_validation(dataset, other, best))]
+    if not gaps:
+        return f"{best.name} too, for there is nothing to compare it with"
+    gap, worst = max(gaps, key=lambda pair: pair[0].behind)
+    told = "close, within" if gap.close else "more than"
+    return f"{_described(worst)}, {100 * gap.behind:.2f} points behind, {told} {gap.reason}"
+
+
+def _described(configuration: Configuration) -> str:
+    validation, test = (
+        accuracy_text(figure_of(configuration, figure)) for figure in ("validation_accuracy", "test_accuracy")
+    )
+    return (
+        f"{configuration.name} with {validation} of the validation images, {test} of the test images, "
+        f"{configuration.mean('fit_seconds'):.1f} s a fit"
+    )
+
+
+def _accuracy(configuration: Configuration, short: bool = False) -> str:
+    """Mean and spread over the seeds, and the interval of the mean."""
+    text = accuracy_text(figure_of(configuration, "test_accuracy"))
+    n_seeds, interval = len(configuration.succeeded), interval_text(configuration.interval)
+    if short:
+        return f"{text} ({interval})"
+    return f"{text} ({f'mean over {n_seeds} seeds, ' if n_seeds > 1 else ''}95 % interval {interval})"
+
+
+def _fit(configuration: Configuration) -> str:
+    seconds = configuration.mean("fit_seconds")
+    if seconds < 0.05:
+        return "less than 0.1 s"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:,.0f} s"
+
+
+def _test_images(dataset: DatasetStudy) -> str:
+    return f"{dataset.record.sizes.test:,} test images"
+
+
+def _listed(some: Sequence[Configuration], all_of_them: Sequence[Configuration]) -> str:
+    names = [each.name for each in some]
+    if len(names) > MOST_NAMES:
+        return f"{'the ' if len(some) == len(all_of_them) else ''}{len(names)} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

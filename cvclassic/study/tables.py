@@ -1,0 +1,312 @@
+"""Tables of a study: typed columns over numbers, which each face prints in its own way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cvclassic.errors import MissingDependencyError
+from cvclassic.runs.job import Outcome, Result
+from cvclassic.runs.settings import describe_settings
+from cvclassic.study.contrasts import Contrast, corrected, gap_on_validation
+from cvclassic.study.statistics import confusion_matrix, macro_f1_interval, wilson_interval
+from cvclassic.study.study import Configuration, DatasetStudy, Study
+
+if TYPE_CHECKING:
+    import pandas
+
+Cell = str | int | float | tuple | None
+FAILED, WINNER = "failed", "winner"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    key : str
+        Its name in results.csv where it has one there.
+    heading : str
+    form : callable
+        The text of a cell that is neither a text nor None.
+    numeric : bool
+        Whether it is aligned and sorted as numbers.
+    minor : bool
+        Whether it is left out where there is little room.
+    """
+
+    key: str
+    heading: str
+    form: Callable[..., str] = str
+    numeric: bool = False
+    minor: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells: numbers, texts, None, or tuples such as an interval or a mean with its spread.
+
+    `marks` has for each row the family of its pipeline, "failed", "winner" or "".
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    marks: tuple[str, ...]
+
+    def texts(self, row: tuple[Cell, ...]) -> list[str]:
+        """The cells of a row as they are printed."""
+        return [_text(column, cell) for column, cell in zip(self.columns, row, strict=True)]
+
+    @staticmethod
+    def sort_key(cell: Cell) -> str | int | float | None:
+        """What a cell is sorted by: itself, or the first of a tuple."""
+        return cell[0] if isinstance(cell, tuple) else cell
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The cells as they are, in columns that are called by the keys; MissingDependencyError without pandas."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingDependencyError("A data frame needs pandas; install it with: pip install pandas") from error
+        return pandas.DataFrame(list(self.rows), columns=[column.key for column in self.columns])
+
+
+@dataclass(frozen=True)
+class PairsTable:
+    """Each contender against each other: `rows[i][j]` has the contrast of `names[i]` to `names[j]`.
+
+    It is None on the diagonal, and where a pair could not be tested. `tests` says how the others were.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Contrast | None, ...], ...]
+    tests: str
+
+
+def percent(fraction: float) -> str:
+    """0.9876 as "98.76 %"."""
+    return f"{100 * fraction:.2f} %"
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """(0.97, 0.9876) as "97.00 – 98.76"."""
+    return "{:.2f} – {:.2f}".format(*(100 * bound for bound in interval))
+
+
+def accuracy_text(figure: tuple[float, float | None]) -> str:
+    """A mean and its spread as "98.76 ± 0.12 %"; a spread of None is that of a single figure."""
+    mean, spread = figure
+    return percent(mean) if spread is None else f"{100 * mean:.2f} ± {100 * spread:.2f} %"
+
+
+def figure_of(configuration: Configuration, figure: str) -> tuple[float, float | None] | None:
+    """Mean and spread of a figure over the seeds; None where none has it."""
+    mean = configuration.mean(figure)
+    return None if mean is None else (mean, configuration.spread(figure))
+
+
+def interval_of(result: Result) -> tuple[float, float] | None:
+    """Wilson's 95 % interval of a result's test accuracy, as fractions; None where it failed."""
+    if result.test_accuracy is None or not result.n_test:
+        return None
+    return wilson_interval(round(result.test_accuracy * result.n_test), result.n_test)
+
+
+def results_table(study: Study) -> Table:
+    """All results of a run in its order, with the columns of results.csv."""
+    results = [outcome.result for outcome in study.run.outcomes]
+    return Table(
+        "Every result, in the order in which they ran",
+        RESULTS,
+        tuple(_result_cells(result) for result in results),
+        tuple(result.family if result.ok else FAILED for result in results),
+    )
+
+
+def figures_table(dataset: DatasetStudy) -> Table:
+    """What a report shows of a data set: a row per result, or per configuration where something was varied."""
+    return _sweep_figures(dataset) if dataset.study.is_sweep else _figures(dataset)
+
+
+def pairs_table(dataset: DatasetStudy) -> PairsTable | None:
+    """All contrasts of a data set's contenders; None where there are none."""
+    contrasts, contenders = dataset.contrasts, dataset.contenders
+    if not contrasts:
+        return None
+    rows = tuple(tuple(dataset.contrast(each, other) for other in contenders) for each in contenders)
+    tests = corrected([contrast.method for contrast in contrasts.values()], len(contrasts) // 2)
+    return PairsTable(tuple(each.name for each in contenders), rows, tests)
+
+
+def sweep_table(study: Study) -> Table:
+    """sweep.csv: a row per result, a column per setting; a setting that a pipeline lacks is None."""
+    names = list(dict.fromkeys(name for job in study.run.record.jobs for name, _ in job.settings))
+    columns = (
+        *_columns("dataset", "pipeline"),
+        *(Column(name, name) for name in names),
+        *_columns("seed", "n_train", "status", *SWEEP_FIGURES),
+    )
+    rows, marks = [], []
+    for result in (outcome.result for outcome in study.run.outcomes):
+        settings = dict(result.settings)
+        figures = [getattr(result, figure) for figure in SWEEP_FIGURES]
+        start = [result.dataset, result.pipeline, *map(settings.get, names)]
+        rows.append((*start, result.seed, result.n_train, result.status, *figures))
+        marks.append(result.family if result.ok else FAILED)
+    return Table("Every result of the sweep", columns, tuple(rows), tuple(marks))
+
+
+def _fixed(digits: int, scale: float = 1.0) -> Callable[[float], str]:
+    return lambda figure: f"{figure / scale:,.{digits}f}"
+
+
+RESULTS = (
+    Column("dataset", "data set"),
+    Column("pipeline", "pipeline"),
+    Column("family", "family"),
+    Column("status", "status"),
+    Column("seed", "seed", numeric=True),
+    Column("n_train", "train images", _fixed(0), numeric=True),
+    Column("n_features", "features", _fixed(0), numeric=True),
+    Column("train_accuracy", "train accuracy", percent, numeric=True),
+    Column("test_accuracy", "test accuracy", percent, numeric=True),
+    Column("ci_low", "from", percent, numeric=True),
+    Column("ci_high", "to", percent, numeric=True),
+    Column("macro_f1", "macro F1", _fixed(4), numeric=True),
+    Column("fit_seconds", "fit s", _fixed(1), numeric=True),
+    Column("predict_images_per_second", "images/s", _fixed(0), numeric=True),
+    Column("peak_memory_mb", "peak MB", _fixed(0), numeric=True),
+    Column("model_bytes", "model MB", _fixed(2, scale=1e6), numeric=True),
+    Column("settings", "settings"),
+    Column("validation_accuracy", "validation accuracy", percent, numeric=True),
+)
+"""The columns of results.csv, of which the first 16 never change; later ones are appended."""
+SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
+_BY_KEY = {column.key: column for column in RESULTS} | {
+    "ci": Column("ci", "95 % interval", interval_text, numeric=True),
+    "f1_interval": Column(
+        "f1_interval", "F1 interval", lambda bounds: "{:.4f} – {:.4f}".format(*bounds), numeric=True, minor=True
+    ),
+    # With whether it went over the time budget.
+    "fit_seconds_of": Column(
+        "fit_seconds", "fit s", lambda fit: f"{fit[0]:,.1f}" + " (over budget)" * fit[1], numeric=True
+    ),
+    "against": Column("against_winner", f"against the {WINNER}"),
+}
+_EXTRA = (
+    Column("mean_corruption_error", "mean corruption error", percent, numeric=True),
+    Column("fit_energy_joules", "fit J", _fixed(0), numeric=True),
+)
+
+
+def _columns(*keys: str) -> list[Column]:
+    return [_BY_KEY[key] for key in keys]
+
+
+def _text(column: Column, cell: Cell) -> str:
+    return cell if isinstance(cell, str) else "" if cell is None else column.form(cell)
+
+
+def _result_cells(result: Result) -> tuple[Cell, ...]:
+    derived = {"settings": describe_settings(result.settings)}
+    derived["ci_low"], derived["ci_high"] = interval_of(result) or (None, None)
+    return tuple(derived[c.key] if c.key in derived else getattr(result, c.key) for c in RESULTS)
+
+
+def _extra(study: Study) -> list[Column]:
+    """Columns of figures that only some runs have."""
+    results = [outcome.result for outcome in study.run.outcomes]
+    return [column for column in _EXTRA if any(getattr(result, column.key) is not None for result in results)]
+
+
+def _figures(dataset: DatasetStudy) -> Table:
+    """A row per result, best test accuracy first, the faster of equals first, failed ones last."""
+    extra = _extra(dataset.study)
+    keys = (
+        *("pipeline", "family", "test_accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
+        *("fit_seconds_of", "predict_images_per_second", "peak_memory_mb", "model_bytes", "n_features"),
+    )
+    rows, marks = [], []
+    for outcome in sorted(dataset.outcomes, key=lambda outcome: _best_first(outcome.result)):
+        result = outcome.result
+        name = result.pipeline + (" *" if dataset.study.pipeline(result.pipeline).stack else "")
+        contender = dataset.contender_of(result)
+        cells = {
+            "pipeline": name,
+            "test_accuracy": result.test_accuracy if result.ok else FAILED,
+            "ci": interval_of(result),
+            "against": _standing(dataset, contender) if contender else "",
+            "f1_interval": _f1_interval(dataset, outcome),
+            "fit_seconds_of": (result.fit_seconds, bool(result.over_budget)) if result.ok else None,
+        }
+        figures = (cells[key] if key in cells else getattr(result, key) for key in keys)
+        rows.append((*figures, *(getattr(result, column.key) for column in extra)))
+        marks.append(FAILED if not result.ok else WINNER if cells["against"] == WINNER else result.family)
+    return Table("Best test accuracy first", (*_columns(*keys), *extra), tuple(rows), tuple(marks))
+
+
+def _best_first(result: Result) -> tuple:
+    return not result.ok, -(result.test_accuracy or 0.0), result.fit_seconds or 0.0
+
+
+def _f1_interval(dataset: DatasetStudy, outcome: Outcome) -> tuple[float, float] | None:
+    found = outcome.predictions
+    if found is None:
+        return None
+    return macro_f1_interval(confusion_matrix(found.y_true, found.y_pred, len(dataset.record.class_names)))
+
+
+def _sweep_figures(dataset: DatasetStudy) -> Table:
+    """A row per configuration, in the order in which they ran."""
+    study, extra = dataset.study, _extra(dataset.study)
+    swept = [name for name, _ in study.run.spec.sweep]
+    columns = (
+        Column("pipeline", "pipeline"),
+        Column("family", "family", minor=True),
+        *_columns("n_train") * study.has_sizes,
+        *(Column(name, name) for name in swept),
+        Column("validation_accuracy", "validation accuracy", accuracy_text, numeric=True),
+        Column("test_accuracy", "test accuracy", accuracy_text, numeric=True),
+        *_columns("ci"),
+        *extra,
+        *_columns("fit_seconds_of"),
+        Column("seeds", "seeds", numeric=True),
+        Column("on_validation", "on validation"),
+        *_columns("against"),
+    )
+    rows, marks = [], []
+    for each in dataset.configurations:
+        settings = dict(each.varied)
+        start = [each.pipeline, each.family, *[each.n_train] * study.has_sizes, *map(settings.get, swept)]
+        seeds = len(each.succeeded) if each.complete else f"{len(each.succeeded)} of {each.planned}"
+        if not each.succeeded:
+            rows.append((*start, None, FAILED, None, *[None] * len(extra), None, seeds, "", ""))
+            marks.append(FAILED)
+            continue
+        accuracies = [figure_of(each, figure) for figure in ("validation_accuracy", "test_accuracy")]
+        fit = each.mean("fit_seconds"), any(result.over_budget for result in each.results)
+        figures = [*accuracies, each.interval, *(each.mean(column.key) for column in extra), fit]
+        standing = _standing(dataset, each)
+        rows.append((*start, *figures, seeds, _on_validation(dataset, each), standing))
+        marks.append(WINNER if standing == WINNER else "")
+    return Table("In the order in which they ran", columns, tuple(rows), tuple(marks))
+
+
+def _standing(dataset: DatasetStudy, configuration: Configuration) -> str:
+    """How one stands against the winner: "winner", "worse, p < 0.001"; empty where that was not tested."""
+    if configuration not in dataset.contenders or len(dataset.contenders) == 1:
+        return ""
+    if configuration is dataset.winner:
+        return WINNER
+    contrast = dataset.contrast(configuration, dataset.winner)
+    return f"{contrast.verdict}, {contrast.p_text}" if contrast else ""
+
+
+def _on_validation(dataset: DatasetStudy, configuration: Configuration) -> str:
+    """ "best" of those with as many training images, "close" to it, or empty."""
+    best = dataset.at(configuration.n_train)[0]
+    if configuration is best and best.mean("validation_accuracy") is not None:
+        return "best"
+    gap = gap_on_validation(dataset, configuration, best)
+    return "close" if gap and gap.close else ""

@@ -1,0 +1,175 @@
+"""The jobs of a run: which pipeline gets which settings, and what is refused before anything is written."""
+
+from dataclasses import replace
+
+import pytest
+
+from cvclassic import datasets
+from cvclassic.errors import InputError
+from cvclassic.neural import TrainingStack
+from cvclassic.runs.job import Job
+from cvclassic.runs.pipelines import find_pipelines
+from cvclassic.runs.plan import RunData, plan, stack_with
+from cvclassic.runs.playground import EXPERIMENTS, specs_of
+from cvclassic.runs.spec import RunSpec
+from cvclassic.runs.train_sizes import at_train_sizes
+
+STACK = TrainingStack(epochs=3)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits", train_size=300)
+
+
+def data_of(dataset, names, **fields):
+    pipelines = find_pipelines([str(name) for name in names])
+    return RunData.of(RunSpec(**({"seed": 4} | fields)), [dataset], pipelines)
+
+
+def planned(dataset, names, **fields):
+    jobs, _ = plan(data_of(dataset, names, **fields))
+    return jobs
+
+
+def test_every_pipeline_gets_the_settings_that_it_has_and_no_job_twice(digits):
+    sweep = {"batch_size": ["32", "64"], "C": ["1", "10"]}
+    jobs = planned(digits, ["mlp", "hog_linear_svm"], sweep=sweep, settings={"tol": "1e-4"}, repeats=2)
+    assert [(job.pipeline, dict(job.settings), job.seed) for job in jobs] == [
+        ("mlp", {"batch_size": "32"}, 4),
+        ("mlp", {"batch_size": "32"}, 5),
+        ("mlp", {"batch_size": "64"}, 4),
+        ("mlp", {"batch_size": "64"}, 5),
+        ("hog_linear_svm", {"tol": "1e-4", "C": "1"}, 4),
+        ("hog_linear_svm", {"tol": "1e-4", "C": "1"}, 5),
+        ("hog_linear_svm", {"tol": "1e-4", "C": "10"}, 4),
+        ("hog_linear_svm", {"tol": "1e-4", "C": "10"}, 5),
+    ]
+
+
+def test_a_grid_holds_every_combination(digits):
+    jobs = planned(digits, ["mlp"], sweep={"optimizer": ["sgd", "adam"], "batch_size": ["32", "64", "128"]})
+    assert len({job.settings for job in jobs}) == len(jobs) == 6
+
+
+def test_the_stack_of_a_job_takes_the_learning_rate_of_its_optimizer(digits):
+    [mlp, recipe] = find_pipelines(["mlp", "recipe_mnist_relu"])
+    stack = stack_with(STACK, mlp.stack, (("optimizer", "sgd"), ("C", "1")))
+    assert stack == replace(STACK, optimizer="sgd")
+    assert stack.initial_learning_rate() == TrainingStack(optimizer="sgd").initial_learning_rate()
+    assert stack_with(STACK, recipe.stack, ()) is recipe.stack
+    hurried = replace(STACK, time_budget=5.0)
+    assert stack_with(hurried, recipe.stack, ()) == replace(recipe.stack, time_budget=5.0)
+
+
+def test_a_stack_of_its_own_is_not_swept(digits):
+    jobs = planned(digits, ["mlp", "recipe_mnist_relu"], sweep={"optimizer": ["sgd", "adam"]})
+    assert [dict(job.settings) for job in jobs] == [{"optimizer": "sgd"}, {"optimizer": "adam"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "sweep", "message"),
+    [
+        (["hog_svm"], {}, {"optimizer": ["sgd"]}, "none of the chosen pipelines uses"),
+        (["recipe_mnist_relu"], {}, {"epochs": ["1", "2"]}, "none of the chosen pipelines uses"),
+        (["hog_svm", "mlp"], {"gama": "1"}, {}, "Near names: gamma"),
+        (["mlp"], {}, {"optimizer": ["adam", "magic"]}, "optimizer='magic'"),
+        (["hog_color_svm"], {"cell_size": "8"}, {}, "may mean"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(digits, names, settings, sweep, message):
+    with pytest.raises(InputError, match=message):
+        planned(digits, names, settings=settings, sweep=sweep)
+
+
+def test_a_build_that_fails_is_refused_where_its_parameters_are_asked_for(digits, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("family = 'classical'\ndef build(task):\n    raise KeyError('x')\n")
+    with pytest.raises(InputError, match=r"broken\.py failed: KeyError"):
+        planned(digits, [path], settings={"C": "1"})
+
+
+@pytest.mark.parametrize("body", ["raise KeyError('x')", "raise SystemExit(3)"])
+def test_a_file_that_fails_when_it_is_asked_whether_it_fits_is_refused(digits, tmp_path, body):
+    path = tmp_path / "broken.py"
+    path.write_text(f"family = 'classical'\ndef build(task): pass\ndef fits(task):\n    {body}\n")
+    with pytest.raises(InputError, match=r"fits\(task\) of .*broken\.py failed"):
+        planned(digits, [path])
+
+
+def test_settings_of_the_training_stack_are_the_runs_and_no_jobs(digits):
+    data = data_of(digits, ["mlp", "hog_svm"], settings={"Learning-Rate": 0.01, "schedule": "Constant"})
+    jobs, _ = plan(data)
+    assert [job.settings for job in jobs] == [(), ()]
+    assert (data.stack(jobs[0]).learning_rate, data.stack(jobs[0]).schedule) == (0.01, "constant")
+
+
+def test_a_batch_that_nobody_asked_for_is_at_most_the_training_part_and_one_that_was_stays(digits):
+    small = digits.with_train_size(40, seed=0)
+    for fields, size in (({}, len(small.train)), ({"batch_size": 500}, 500), ({"sweep": {"batch_size": [500]}}, 500)):
+        data = data_of(small, ["mlp"], **fields)
+        [job] = plan(data)[0]
+        assert data.stack(job).batch_size == size
+    [sized], _ = at_train_sizes([digits], [40, 80], seed=0)
+    data = data_of(sized, ["mlp"], train_sizes=[40, 80], batch_size=60)
+    assert [data.stack(job).batch_size for job in plan(data)[0]] == [len(sized.smaller[0].train), 60]
+
+
+def test_each_job_has_its_part_of_the_data_and_the_rest_stays_out(digits):
+    [sized], _ = at_train_sizes([digits], [100, "all"], seed=0)
+    data = data_of(sized, ["hog_svm", "mlp"], train_sizes=[100, "all"])
+    for job in plan(data)[0]:
+        only = data.only(job)
+        assert (list(only.datasets), list(only.pipelines)) == (["digits"], [job.pipeline])
+        assert len(only.part(job).train) == only.task(job).n_train == job.n_train
+
+
+def test_two_data_sets_of_one_name_are_refused(digits):
+    with pytest.raises(InputError, match="Two data sets are called 'digits'"):
+        RunData.of(RunSpec(), [digits, digits], [])
+
+
+def test_names_of_jobs_are_readable_where_settings_are_short_and_never_two_of_one_name():
+    chosen = [(), (("optimizer", "adam"), ("batch_size", "32")), (("hidden", "(5, 3)"),), (("hidden", "(5, 4)"),)]
+    chosen += [(("name", "../" * 3),), (("long", "a" * 300),), (("long", "a" * 301),)]
+    folders = [Job("digits", "mlp", 0, 12, settings).folder for settings in chosen]
+    assert [folder.name for folder in folders[:2]] == ["mlp-seed0-n12", "mlp-seed0-n12-optimizer=adam,batch_size=32"]
+    assert len(set(folders)) == len(folders)
+    assert all(str(folder.parent) == "digits" and len(folder.name) < 120 for folder in folders)
+
+
+def test_a_job_says_in_words_what_it_is():
+    job = Job("digits", "mlp", 3, 1200, (("C", "1"), ("tol", "0.1")))
+    assert job.sentence == "mlp on digits: 1,200 training images, C=1, tol=0.1, seed 3"
+    assert job.told({"C", "seed"}) == "C=1, seed 3"
+    assert job.told(()) == ""
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_planned_on_digits(digits, name):
+    experiment, spec = EXPERIMENTS[name], specs_of([name], {})[name]
+    jobs, _ = plan(RunData.of(spec, [digits], find_pipelines(spec.pipelines)))
+    grid = 1
+    for values in experiment.sweep.values():
+        grid *= len(values)
+    assert len(jobs) == len(experiment.pipelines) * grid * experiment.repeats
+    assert all(set(experiment.sweep) <= set(dict(job.settings)) for job in jobs)
+
+
+def test_experiments_are_found_by_name_each_once():
+    assert list(specs_of(["Width", "depth", "width"], {})) == ["depth", "width"]
+    assert list(specs_of(["all"], {})) == list(EXPERIMENTS)
+    assert len(EXPERIMENTS) == 8
+    with pytest.raises(InputError, match="Did you mean depth"):
+        specs_of(["dept"], {})
+
+
+def test_what_the_command_line_says_goes_before_an_experiments_own():
+    spec = specs_of(["learning_rate"], {"epochs": 2, "optimizer": "adam", "settings": [("dropout", "0.5")]})[
+        "learning_rate"
+    ]
+    assert spec.training_stack().epochs == 2
+    assert spec.training_stack().optimizer == "adam"
+    assert spec.training_stack().schedule == "constant"
+    assert dict(spec.settings)["dropout"] == "0.5"
+    assert dict(spec.settings)["batch_normalization"] == "False"
