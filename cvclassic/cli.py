@@ -165,7 +165,7 @@ def _exit_with(call: Callable[[], int]) -> None:
     try:
         code = call()
     except CVClassicError as error:
-        code = _say(f"Error: {error}", EXIT_WRONG_INPUT)
+        code = _say_error(str(error))
     except KeyboardInterrupt:
         code = _say("\nInterrupted.", EXIT_INTERRUPTED)
     except BrokenPipeError:  # the output went to `head` or the like, which has ended
@@ -176,12 +176,17 @@ def _exit_with(call: Callable[[], int]) -> None:
         while where.tb_next:
             where = where.tb_next
         place = f"{Path(where.tb_frame.f_code.co_filename).name}, line {where.tb_lineno}"
-        code = _say(
-            f"Error: {type(error).__name__}: {' '.join(str(error).split())} ({place}). This is a fault of cvclassic; "
-            "please report it with this line and your command.",
-            EXIT_WRONG_INPUT,
+        code = _say_error(
+            f"{type(error).__name__}: {error} ({place}). This is a fault of cvclassic; please report it with this line "
+            "and your command."
         )
     raise typer.Exit(code)
+
+
+def _say_error(message: str) -> int:
+    from cvclassic.report.harmless import harmless  # names of files and folders are in it
+
+    return _say(f"Error: {harmless(message)}", EXIT_WRONG_INPUT)
 
 
 def _say(line: str, code: int) -> int:

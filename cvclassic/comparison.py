@@ -45,12 +45,16 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
     with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
         data, notes = gather(question or asked_by(folder.record.spec))
         jobs, left_out = plan(data)
+        record = describe_run(data, jobs, [*notes, *left_out])
         if question:
-            folder.begin(describe_run(data, jobs, [*notes, *left_out]), list(data.datasets.values()))
+            folder.begin(record, list(data.datasets.values()))
         else:
-            folder.check_unchanged(data.datasets.values())
+            folder.check_unchanged(record, data.datasets.values())
         pending = folder.pending(jobs)
-        with watch(pending, notes) as listen, closing(run_locally(pending, data, folder, listen=listen)) as outcomes:
+        with (
+            watch(pending, record.notes) as listen,
+            closing(run_locally(pending, data, folder, listen=listen)) as outcomes,
+        ):
             for outcome in outcomes:
                 folder.keep(outcome)
         study = Study(read_run(out))
@@ -219,12 +223,14 @@ def write_file(content: bytes, path: Path) -> None:
 def shown(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
     """A `Watch` that shows notes and jobs on standard error."""
     from rich.console import Console
+    from rich.text import Text
 
     from cvclassic.report import show_progress
+    from cvclassic.report.harmless import harmless
 
     console = Console(stderr=True)
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        console.print(Text(harmless(note)), soft_wrap=True)
     with show_progress(jobs, console) as listen:
         yield listen
 

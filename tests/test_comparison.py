@@ -100,6 +100,22 @@ def test_a_run_of_names_is_resumed_and_its_failed_rows_run_again(tmp_path, pipel
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+def test_what_can_not_travel_is_a_failed_row(digits):
+    import threading
+
+    found = cvclassic.compare(digits, pipelines={"locked": Mine(constant=threading.Lock()), "mine": Mine()})
+    assert found.results[0].status.startswith("failed: it can't be handed to a worker process: TypeError")
+    assert found.results[1].ok
+
+
+def test_a_run_whose_pipelines_have_changed_is_not_resumed(tmp_path, pipeline_file):
+    path = pipeline_file("raises")
+    cvclassic.compare("digits", pipelines=[path], train_size=100, out=tmp_path / "run")
+    path.write_text(path.read_text().replace('family = "classical"', 'family = "hybrid"'))
+    with pytest.raises(InputError, match="The pipelines are no longer those"):
+        cvclassic.resume(tmp_path / "run")
+
+
 def test_arrays_and_several_sets_of_them(digits):
     X, y = digits.images[:300], np.array(["even", "odd"])[digits.labels[:300] % 2]
     both = cvclassic.compare([(X[:200], y[:200], X[200:], y[200:]), (X, y)], pipelines={"mine": Mine()}, seed=4)
@@ -138,6 +154,7 @@ def test_a_folder_and_built_in_pipelines_by_any_spelling(tmp_path):
         ({"data": "digits", "datasets": ["shapes"]}, "no option 'datasets'"),
         ({"data": "digits", "seed": -1}, r"seed \(--seed\) is -1"),
         ({"data": "digit"}, "did you mean digits"),
+        ({"data": (np.zeros((9, 8, 8), np.uint8), np.arange(9) % 2), "seed": "a"}, r"seed \(--seed\) is 'a'"),
         ({"data": "digits", "pipelines": "hog_svm", "out": __file__}, r"can't be written|is not empty"),
     ],
 )

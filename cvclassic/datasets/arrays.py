@@ -81,7 +81,7 @@ def _checked_labels(y, n: int, name: str) -> np.ndarray:
         raise InputError(f"{name} holds NaN or infinite values; remove those images, or label them.")
     if y.dtype.kind == "O":
         kinds = sorted({type(label).__name__ for label in y.tolist()})
-        if len(kinds) > 1:
-            raise InputError(f"{name} mixes labels of types {', '.join(kinds)}; make them all texts, or all numbers.")
-        y = np.array(y.tolist())
+        if len(kinds) > 1 or kinds == ["NoneType"]:
+            raise InputError(f"{name} has labels of types {', '.join(kinds)}; make them all texts, or all numbers.")
+        return _checked_labels(y.tolist(), n, name)
     return y

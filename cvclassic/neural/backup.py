@@ -137,7 +137,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             same = state["settings"] == self.settings and [name for name, _ in state["callbacks"]] == names
             whole = state["checksum"] == self._checksum(len(state["history"]))
             return state if same and whole and "stopped" in state and "seconds" in state["spent"] else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def _write(self) -> None:

@@ -83,7 +83,7 @@ def page_of_runs(studies: Sequence[Study]) -> str:
             blocks.append(_block(run, dataset, [table] if isinstance(table, str) else []))
             tables += [] if isinstance(table, str) else [(run, table)]
         differ = len({dataset.record.test_images for _, dataset in theirs}) > 1
-        whole = _side_by_side(tables, differ) if tables else table
+        whole = part("The table", _side_by_side, tables, differ) if tables else table
         sections.append(Section(f"set-{number}", name, blocks, whole, []))
     return _render(named, sections)
 

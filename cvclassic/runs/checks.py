@@ -35,8 +35,8 @@ def check_result(result: Result, job: Job, family: str, dataset: DatasetRecord) 
     """It is the result of `job`, by a pipeline of this family, with figures that can be."""
     if result.job != job or result.family != family:
         raise DataError("is of another job")
-    if result.ok and result.test_accuracy is None:
-        raise DataError("is damaged (no test accuracy)")
+    if result.ok and any(getattr(result, name) is None for name in MEASURED):
+        raise DataError("is damaged (figures are missing)")
     if result.n_test not in (None, dataset.sizes.test):
         raise DataError("is damaged (another number of test images)")
     if result.per_class and tuple(each.name for each in result.per_class) != dataset.class_names:
@@ -71,3 +71,10 @@ def checked_predictions(arrays: dict[str, np.ndarray], n_classes: int) -> Predic
     if scores is not None and not np.isfinite(scores).all():
         raise DataError("is damaged (scores that are no finite numbers)")
     return Predictions(arrays["y_true"], arrays["y_pred"], scores)
+
+
+# What every job that succeeded has.
+MEASURED = (
+    *("n_features", "train_accuracy", "test_accuracy", "macro_f1", "fit_seconds", "predict_images_per_second"),
+    *("peak_memory_mb", "model_bytes", "n_train_scored", "n_test"),
+)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import precision_recall_fscore_support
+from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from cvclassic.augmentation import Prediction, innermost, layers, predict_with_scores
 from cvclassic.errors import CVClassicError, InputError
@@ -46,6 +48,7 @@ def run_job(job: Job, data: RunData, *, folder: Path | None = None) -> Outcome:
         Failed, with the reason as its result's status, where the pipeline raises or gives nonsense: labels that are no
         classes, scores that are not finite or of a wrong shape, a history that is no list of finite numbers.
     """
+    drawn = np.random.get_state()
     try:
         with warnings.catch_warnings(record=True) as caught, sklearn.config_context(enable_metadata_routing=True):
             warnings.simplefilter("default")
@@ -55,6 +58,8 @@ def run_job(job: Job, data: RunData, *, folder: Path | None = None) -> Outcome:
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         return failed(job, data.pipelines[job.pipeline].family, _one_line(error))
+    finally:
+        np.random.set_state(drawn)
 
 
 def failed(job: Job, family: str, reason: str) -> Outcome:
@@ -70,13 +75,11 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
     stack = data.stack(job)
     estimator = pipeline.build(data.task(job, folder))
-    apply_settings(estimator, split_settings(job.settings, stack)[1])
+    apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
     _prepare(estimator, X_train[:2])
     tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed) if spec.tune else None
 
-    meter = Meter()
-    estimator.fit(X_train, y_train, **_fit_arguments(estimator, X_val=X_val, y_val=y_val, meter=meter))
-    spent = meter.read()
+    spent = _fit(estimator, X_train, y_train, X_val, y_val)
     predicted = predict_with_scores(estimator, X_test)
     predictions = _checked(predicted, y_test, part.n_classes)
     peak_memory = peak_memory_bytes()
@@ -130,14 +133,44 @@ def _prepare(estimator: BaseEstimator, X: np.ndarray) -> None:
         estimator.prepare(X)
 
 
+def _fit(
+    estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
+) -> dict[str, float]:
+    """Fit the estimator; what that took, as a `Meter` reads it."""
+    meter = Meter()
+    arguments = _fit_arguments(estimator, X_val=X_val, y_val=y_val, meter=meter)
+    try:
+        estimator.fit(X, y, **arguments)
+    except NotFittedError as error:  # scikit-learn's, where it makes features of validation images
+        steps = [each[-2] for each in layers(estimator) if isinstance(each, SklearnPipeline) and len(each) > 1]
+        if "X_val" not in arguments or not steps:
+            raise
+        raise InputError(
+            f"The step before the classifier ({type(steps[-1]).__name__} here) does not look fitted to scikit-learn, "
+            "which makes features of validation images with it: give it an attribute with a name that ends in _ in "
+            "its fit."
+        ) from error
+    return meter.read()
+
+
 def _fit_arguments(estimator: BaseEstimator, **offered: object) -> dict[str, object]:
-    """Of validation data and meter, what the `fit` of the innermost classifier takes and those around it hand on."""
+    """Of validation data and meter, what the `fit` of the innermost classifier takes and those around it hand on.
+
+    Pipelines are told to hand it on, and to make features of validation images too.
+    """
     *around, inside = (inspect.signature(layer.fit).parameters for layer in layers(estimator))
 
     def handed_on(name: str) -> bool:
         return all(name in each or any(p.kind is p.VAR_KEYWORD for p in each.values()) for each in around)
 
-    return {name: value for name, value in offered.items() if name in inside and handed_on(name)}
+    given = {name: value for name, value in offered.items() if name in inside and handed_on(name)}
+    classifier = innermost(estimator)
+    if given and around and hasattr(classifier, "set_fit_request"):
+        classifier.set_fit_request(**dict.fromkeys(given, True))
+    for layer in layers(estimator):
+        if "X_val" in given and isinstance(layer, SklearnPipeline) and layer.transform_input is None:
+            layer.set_params(transform_input=["X_val"])
+    return given
 
 
 def _checked(predicted: Prediction, y_true: np.ndarray, n_classes: int) -> Predictions:
@@ -167,6 +200,8 @@ def _checked_scores(scores: object, n: int, n_classes: int) -> np.ndarray | None
     if scores is None:
         return None
     scores = np.asarray(scores)
+    if n_classes > 3 and scores.shape == (n, n_classes * (n_classes - 1) // 2):
+        return None  # one for each pair of classes, as scikit-learn's SVC may give them
     if scores.dtype.kind not in "fiub":
         raise InputError(f"The scores have dtype {scores.dtype}; they are numbers.")
     if scores.shape != (n, n_classes) and not (n_classes == 2 and scores.shape == (n,)):

@@ -56,7 +56,7 @@ from cvclassic.runs.job import (
     file_name,
 )
 from cvclassic.runs.lock import HOLDER, LOCK, take_lock
-from cvclassic.runs.record import describe_dataset, fingerprint
+from cvclassic.runs.record import describe_dataset
 
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
 PREDICTIONS, LOG, BACKUP, IMAGES = "predictions.npz", "worker.log", "backup", ".images.npy"
@@ -165,14 +165,21 @@ class RunFolder:
             write_content(self.path / RECORD, to_json(record))
         self.record = record
 
-    def check_unchanged(self, datasets: Iterable[Dataset]) -> None:
-        """InputError where a data set is not, to the byte, the one that the run began with; its files are mended."""
-        known = dict(self.record.fingerprints)
-        for dataset in datasets:
-            if known.get(dataset.name) != fingerprint(dataset):
+    def check_unchanged(self, record: RunRecord, datasets: Iterable[Dataset]) -> None:
+        """InputError where the run is no longer what it began as; the files of the data sets are mended.
+
+        `record` is that of the run if it began now: data sets, to the byte, and jobs and families are the same.
+        """
+        known, now = dict(self.record.fingerprints), dict(record.fingerprints)
+        for name in now.keys() | known.keys():
+            if known.get(name) != now.get(name):
                 raise InputError(
-                    f"The data set {dataset.name} is no longer the one that {self.path} began with; start a new run."
+                    f"The data set {name} is no longer the one that {self.path} began with; start a new run."
                 )
+        families = [[(each.name, each.family) for each in kept.pipelines] for kept in (self.record, record)]
+        if families[0] != families[1] or self.record.jobs != record.jobs:
+            raise InputError(f"The pipelines are no longer those that {self.path} began with; start a new run.")
+        for dataset in datasets:
             with self._explained():
                 folder = self._make(PurePath(file_name(dataset.name)))
                 for name, make in _dataset_files(dataset):

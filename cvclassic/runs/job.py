@@ -99,7 +99,8 @@ class Result:
     `settings` are those that a sweep or --set gave the job, by name, as text (see `runs.settings`).
     `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
-    `fit_seconds` and `fit_energy_joules` of a training that was interrupted and resumed are those of all its tries.
+    `fit_seconds` and `fit_energy_joules` of a training that was interrupted and resumed are those of all its tries, of
+    each up to its last whole epoch.
     `over_budget` tells whether `fit_seconds` went beyond the run's time budget; None without one.
     `fit_energy_joules` is what the processors used during the fit, also for other processes; None where they don't say.
     `corruptions` has five accuracies, of strengths 1 to 5, for each name in `runs.corruptions.CORRUPTIONS`, taken on

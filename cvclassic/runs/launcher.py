@@ -15,7 +15,7 @@ from typing import IO
 import psutil
 
 from cvclassic.runs.processes import descendants, end_descendants, lives, memory_of, session_of
-from cvclassic.runs.worker import ENDED, READY, Order
+from cvclassic.runs.worker import ENDED, READY, Handover
 
 POLL_SECONDS = 0.05
 SEARCH_SECONDS = 0.5  # between two searches for what a worker has started: each looks at all processes of the machine
@@ -66,11 +66,11 @@ class Launcher:
         while not self._ready and lives(self._handle) and time.monotonic() < end:
             self._next_message(POLL_SECONDS)
 
-    def start(self, order: Order) -> None:
-        """Start a worker for `order`; `wait` tells how it ended. Its output goes to the log that the order names."""
+    def start(self, handover: Handover) -> None:
+        """Start a worker for `handover`; `wait` tells how it ended. Its output goes to the log named there."""
         self._next_search = 0.0
-        # In a thread: a launcher that hangs takes no order, and the limits of the job must see that.
-        threading.Thread(target=_send, args=(order, self._process.stdin), daemon=True).start()
+        # In a thread: a launcher that hangs takes no handover, and the limits of the job must see that.
+        threading.Thread(target=_send, args=(handover, self._process.stdin), daemon=True).start()
 
     def wait(self, seconds: float) -> int | None:
         """The exit code of the worker if it ends within `seconds`; negative where a signal ended it."""
@@ -135,9 +135,9 @@ class Launcher:
         return None
 
 
-def _send(order: Order, stream: IO[bytes]) -> None:
+def _send(handover: Handover, stream: IO[bytes]) -> None:
     with contextlib.suppress(OSError, ValueError):  # the launcher died at once, or was ended; wait() finds out
-        pickle.dump(order, stream)
+        pickle.dump(handover, stream)
         stream.flush()
 
 

@@ -25,7 +25,7 @@ from cvclassic.runs.launcher import POLL_SECONDS, Launcher, worker_environment
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.processes import machine_memory
 from cvclassic.runs.record import available_threads
-from cvclassic.runs.worker import OUTCOME, Order
+from cvclassic.runs.worker import OUTCOME, Handover
 
 Listener = Callable[[Job, float, str, Outcome | None], None]
 """Called while a job runs, with (job, seconds so far, last line of its log, None), and once more with its outcome."""
@@ -106,29 +106,29 @@ class _Executor:
             reason = f"it can't be handed to a worker process: {type(error).__name__}: {error}"
             outcome = failed(job, family, " ".join(reason.split()))
         else:
-            order = Order(work, images, folder, log, self.threads, tuple(map(os.path.abspath, sys.path)))
-            reason = self._wait(job, order, launcher, started)
+            handover = Handover(work, images, folder, log, self.threads, tuple(map(os.path.abspath, sys.path)))
+            reason = self._wait(job, handover, launcher, started)
             outcome = _taken(folder / OUTCOME, job, family) if reason is None else failed(job, family, reason)
         self.listen(job, time.perf_counter() - started, _last_line(log), outcome)
         return outcome
 
-    def _wait(self, job: Job, order: Order, launcher: Launcher, started: float) -> str | None:
+    def _wait(self, job: Job, handover: Handover, launcher: Launcher, started: float) -> str | None:
         """Let a worker do the job; why it came to nothing, or None where the worker has left something."""
         try:
             launcher.wait_until_ready(self.data.spec.timeout)
             limits = _Limits(self.data.spec.timeout, self.data.spec.memory_limit)
-            launcher.start(order)
+            launcher.start(handover)
             while (code := launcher.wait(POLL_SECONDS)) is None:
                 if limits.broken(launcher):
                     launcher.end()
                     return limits.reason
-                self.listen(job, time.perf_counter() - started, _last_line(order.log), None)
+                self.listen(job, time.perf_counter() - started, _last_line(handover.log), None)
         except BaseException:
             launcher.end()  # before the images, which the worker maps, are removed
             raise
-        if (order.folder / OUTCOME).exists():
+        if (handover.folder / OUTCOME).exists():
             return None
-        return _why_it_died(code, _last_line(order.log) or launcher.said)
+        return _why_it_died(code, _last_line(handover.log) or launcher.said)
 
 
 class _Limits:

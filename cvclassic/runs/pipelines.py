@@ -3,7 +3,7 @@
 import difflib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,8 @@ class Pipeline:
     path : of the file; None for a brought estimator
     default : whether it runs without being named
     build, fits : the file's functions of a `Task`
-    stack : the file's own training stack in place of the run's, or None
+    stack : the file's own training stack, or a brought network's, in place of the run's; or None
+    takes_stack : whether settings of the run's training stack are for it
     published : the accuracy that the literature gives, and where; or None
     """
 
@@ -67,6 +68,7 @@ class Pipeline:
     fits: Callable[[Task], bool] = field(compare=False)
     stack: TrainingStack | None = field(default=None, compare=False)
     published: str | None = field(default=None, compare=False)
+    takes_stack: bool = field(default=False, compare=False)
 
     @property
     def brought(self) -> bool:
@@ -102,35 +104,26 @@ def builtin_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "pipelines"
 
 
-def find_pipelines(names: list[str] | tuple[str, ...]) -> list[Pipeline]:
-    """The pipelines called `names`, each once: built-in names in any spelling, or paths of a user's own files.
+def find_pipelines(names: Iterable[str], brought: Mapping[str, Pipeline] | None = None) -> list[Pipeline]:
+    """The pipelines called `names`, each once: `brought` ones, built-in names in any spelling, or paths of files.
 
     Raises
     ------
     InputError
-        For a name that is neither, a file that can't be loaded, or two files of one name.
+        For a name that is none of these, a file that can't be loaded, or two pipelines of one name.
     """
-    builtin = _builtin_files()
-    by_spelling = {spelled(name): path for name, path in builtin.items()}
     found: dict[str, Pipeline] = {}
     for name in names:
-        if spelled(name) in by_spelling:
-            pipeline = load_pipeline(by_spelling[spelled(name)])
-        elif name.endswith(".py") or Path(name).parent != Path("."):
-            pipeline = load_pipeline(Path(name).expanduser())
-        else:
-            raise InputError(
-                f"There is no pipeline {name!r}. {near(name, builtin)}Built in: {', '.join(builtin)}; or give the path "
-                "of a .py file."
-            )
-        if pipeline.name in found and found[pipeline.name] != pipeline:
-            raise InputError(f"Two pipelines are called {pipeline.name!r}; rename {pipeline.path.name}.")
-        found[pipeline.name] = pipeline
+        pipeline = brought[name] if brought and name in brought else _find(name)
+        if found.setdefault(pipeline.name, pipeline) != pipeline:
+            raise InputError(f"Two pipelines are called {pipeline.name!r}; rename one of them.")
     return list(found.values())
 
 
 def bring(estimators: Mapping[str, BaseEstimator]) -> list[Pipeline]:
-    """Pipelines of estimators by name; each job fits a clone, with its seed where it has a `random_state` or `seed`.
+    """Pipelines of estimators by name; each job fits a clone.
+
+    Where a `random_state` is None it gets the job's seed, and a `NeuralClassifier` has it in any case.
 
     Raises
     ------
@@ -169,6 +162,7 @@ def load_pipeline(path: Path) -> Pipeline:
         fits=getattr(module, "fits", _always),
         stack=getattr(module, "stack", None),
         published=getattr(module, "published", None),
+        takes_stack=family != "classical" and getattr(module, "stack", None) is None,
     )
 
 
@@ -185,6 +179,17 @@ def near(name: str, known) -> str:
     return f"Did you mean {by_spelling[close[0]]}? " if close else ""
 
 
+def _find(name: str) -> Pipeline:
+    builtin = _builtin_files()
+    by_spelling = {spelled(each): path for each, path in builtin.items()}
+    if spelled(name) in by_spelling:
+        return load_pipeline(by_spelling[spelled(name)])
+    if name.endswith(".py") or Path(name).parent != Path("."):
+        return load_pipeline(Path(name).expanduser())
+    hint = f"{near(name, builtin)}Built in: {', '.join(builtin)}; or give the path of a .py file."
+    raise InputError(f"There is no pipeline {name!r}. {hint}")
+
+
 def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
     if not isinstance(name, str) or not name:
         raise InputError(f"{name!r} is no name of a pipeline; bring estimators as {{'mine': estimator}}.")
@@ -193,6 +198,8 @@ def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
             f"{name!r} is {estimator!r}, no estimator; bring one with fit, predict and get_params, such as "
             "make_pipeline(HOG(), LinearSVM())."
         )
+    inside = innermost(estimator)
+    stack = inside.stack if isinstance(inside, NeuralClassifier) else None
     return Pipeline(
         name=name,
         title=f"{type(estimator).__name__}, brought by the call",
@@ -201,18 +208,20 @@ def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
         default=True,
         build=partial(_clone_for, estimator),
         fits=_always,
+        stack=stack,
+        takes_stack=isinstance(inside, NeuralClassifier) and stack is None,
     )
 
 
 def _clone_for(estimator: BaseEstimator, task: Task) -> BaseEstimator:
-    """A clone with the task's seed where it asks for one, and its stack and log folder where it is a network."""
+    """A clone with the task's seed where its `random_state` is None; a network also with its stack and log folder."""
     copy = clone(estimator)
     for key, value in copy.get_params(deep=True).items():
         if key.rpartition("__")[2] == "random_state" and value is None:
             copy.set_params(**{key: task.seed})
     network = innermost(copy)
     if isinstance(network, NeuralClassifier):
-        network.set_params(seed=task.seed, log_dir=task.folder, stack=network.stack or task.stack)
+        network.set_params(seed=task.seed, log_dir=task.folder, stack=task.stack)
     return copy
 
 

@@ -75,8 +75,7 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
     """
     spec, stack = data.spec, data.spec.training_stack()
     jobs, skipped, built, taken = [], [], [], set()
-    fixed = tuple(pair for pair in spec.settings if pair[0] not in STACK_FIELDS)
-    named = [name for name, _ in [*fixed, *spec.sweep]]
+    named = [name for name, _ in [*spec.settings, *spec.sweep]]
     for dataset in data.datasets.values():
         task = task_for(dataset, stack=stack, seed=spec.seed)
         for pipeline in data.pipelines.values():
@@ -87,6 +86,7 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             built.append(estimator)
             names = {name for name in named if _takes(pipeline, estimator, name)}
             taken |= names
+            fixed = [pair for pair in spec.settings if not (pipeline.takes_stack and pair[0] in STACK_FIELDS)]
             grid = _grid(fixed, spec.sweep, names)
             for chosen in grid:
                 stack_with(stack, pipeline.stack, chosen)  # refuses wrong values now
@@ -97,6 +97,8 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
         raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
     for name in named:
         if name not in taken:
+            if name in STACK_FIELDS and name in dict(spec.settings):
+                continue  # the run's, as by its flag
             if name in STACK_FIELDS:
                 raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
             raise unknown_setting(name, stack, built)
@@ -136,12 +138,12 @@ def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | boo
 
 
 def _takes(pipeline: Pipeline, estimator: BaseEstimator, name: str) -> bool:
-    if name in STACK_FIELDS:
-        return pipeline.family != "classical" and pipeline.stack is None
+    if name in STACK_FIELDS and pipeline.takes_stack:
+        return True
     return find_parameter(estimator, name) is not None
 
 
-def _grid(settings: Settings, sweep: Pairs[tuple[str, ...]], names: set[str]) -> list[Settings]:
+def _grid(settings: Iterable[tuple[str, str]], sweep: Pairs[tuple[str, ...]], names: set[str]) -> list[Settings]:
     fixed = tuple(pair for pair in settings if pair[0] in names)
     axes = [[(name, value) for value in values] for name, values in sweep if name in names]
     return [(*fixed, *chosen) for chosen in itertools.product(*axes)]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import cloudpickle
@@ -39,14 +40,16 @@ def ask(data: Data | None, pipelines: Contenders | None, **fields: object) -> Qu
     for name in fields:
         if name not in KEYWORDS:
             raise InputError(f"compare() has no option {name!r}; it has {', '.join(KEYWORDS)}.")
+    asked = RunSpec(**fields)  # refuses wrong values before anything is made of them
     names, brought = [], {}
     for each in _listed_data(data):
         if isinstance(each, str | Path):
             names.append(each)
             continue
-        dataset = each if isinstance(each, Dataset) else datasets.from_arrays(*each, seed=fields.get("seed", 0))
+        dataset = each if isinstance(each, Dataset) else datasets.from_arrays(*each, seed=asked.seed)
         if dataset.name in brought:
-            dataset = replace(dataset, name=f"{dataset.name}_{len(brought) + 1}")
+            free = (name for n in count(2) if (name := f"{dataset.name}_{n}") not in brought)
+            dataset = replace(dataset, name=next(free))
         brought[dataset.name] = dataset
         names.append(dataset.name)
     chosen, estimators = [], {}
@@ -57,8 +60,8 @@ def ask(data: Data | None, pipelines: Contenders | None, **fields: object) -> Qu
         else:
             chosen.append(each)
     marks = {name: fingerprint(dataset) for name, dataset in brought.items()}
-    marks |= {name: _mark(pipeline) for name, pipeline in estimators.items()}
-    return Question(RunSpec(datasets=names, pipelines=chosen, brought=marks, **fields), brought, estimators)
+    marks |= {name: marks.get(name, "") + _mark(pipeline) for name, pipeline in estimators.items()}
+    return Question(asked.replace(datasets=names, pipelines=chosen, brought=marks), brought, estimators)
 
 
 def asked_by(spec: RunSpec) -> Question:
@@ -99,13 +102,7 @@ def gather(question: Question) -> tuple[RunData, list[str]]:
 def _contenders(question: Question) -> list[Pipeline]:
     if not question.spec.pipelines:
         return default_pipelines()
-    found = []
-    for name in question.spec.pipelines:
-        found += [question.pipelines[name]] if name in question.pipelines else find_pipelines([name])
-    twice = [each.name for each in found if [other.name for other in found].count(each.name) > 1]
-    if twice and len({each.path for each in found if each.name == twice[0]}) > 1:
-        raise InputError(f"Two pipelines are called {twice[0]!r}; rename one of them.")
-    return list({each.name: each for each in found}.values())
+    return find_pipelines(question.spec.pipelines, question.pipelines)
 
 
 def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: list[str]) -> tuple[RunData, list[str]]:
@@ -170,4 +167,8 @@ def _listed_pipelines(pipelines: Contenders | None) -> Sequence[str | Path | Map
 
 
 def _mark(pipeline: Pipeline) -> str:
-    return hashlib.blake2b(cloudpickle.dumps(pipeline), digest_size=16).hexdigest()
+    try:
+        content = cloudpickle.dumps(pipeline)
+    except Exception:  # its jobs fail, and say why
+        content = repr(pipeline).encode(errors="replace")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

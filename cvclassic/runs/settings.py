@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 
 from cvclassic.errors import InputError
+from cvclassic.neural import TrainingStack
 
 V = TypeVar("V")
 Pairs = Annotated[
@@ -100,14 +101,14 @@ def find_parameter(estimator, name: str) -> str | None:
     return found[0] if found else None
 
 
-def split_settings(settings: Settings, stack: Any) -> tuple[dict[str, Any], Settings]:
+def split_settings(settings: Settings, stack: TrainingStack) -> tuple[dict[str, Any], Settings]:
     """The values of the settings that are fields of `stack`, and the rest as it is."""
     ours = {f.name for f in fields(stack)}
     of_stack = {name: parse_value(value) for name, value in settings if name in ours}
     return of_stack, tuple((name, value) for name, value in settings if name not in ours)
 
 
-def unknown_setting(name: str, stack: Any, estimators: Iterable) -> InputError:
+def unknown_setting(name: str, stack: TrainingStack, estimators: Iterable) -> InputError:
     """The error for a name that is neither a field of `stack` nor a parameter of one of the estimators."""
     keys = [key for estimator in estimators for key in _parameters(estimator)]
     known = dict.fromkeys([*(f.name for f in fields(stack)), *(key.rpartition("__")[2] for key in keys), *keys])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from cvclassic.runs.settings import Pairs, Settings, as_text, parse_value
 ALL = "all"
 EMBEDDED = ("digits", "shapes")
 HOURS = 3600.0
+MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
 
 
 class Preset(NamedTuple):
@@ -163,7 +165,7 @@ class RunSpec:
         object.__setattr__(self, name, value)
 
     def _check_choices(self) -> None:
-        if self.preset is not None and self.preset not in PRESETS:
+        if self.preset is not None and self.preset not in tuple(PRESETS):
             raise _wrong("preset", self.preset, f"use one of {', '.join(PRESETS)}")
         for name in ("tune", "corruptions", "offline"):
             if not isinstance(getattr(self, name), bool):
@@ -182,13 +184,15 @@ class RunSpec:
             if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
                 raise _wrong(name, value, f"it is a whole number of at least {least}")
             self._set(name, int(value))  # NumPy's numbers are none in JSON
+        if self.seeds[-1] > MOST_SEED:
+            raise _wrong("seed", self.seed, f"with all repeats it is at most {MOST_SEED:,}")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
             try:
                 fine = not isinstance(value, bool | str) and 0 < float(value) < math.inf
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 fine = False
             if not fine:
                 raise _wrong(name, value, f"it is a number {_POSITIVE[name]} above 0".replace("  ", " "))
@@ -197,7 +201,12 @@ class RunSpec:
     def _checked_sizes(self) -> tuple[int | Literal["all"], ...]:
         """Ascending, each once, "all" last."""
         sizes = self.train_sizes
-        sizes = sizes.split(",") if isinstance(sizes, str) else (sizes,) if isinstance(sizes, int) else tuple(sizes)
+        if isinstance(sizes, str):
+            sizes = sizes.split(",")
+        elif isinstance(sizes, Integral | None):
+            sizes = () if sizes is None else (sizes,)
+        elif not isinstance(sizes, Iterable):
+            raise _wrong("train_sizes", sizes, "it is a list of numbers of images")
         sizes = [size.strip() if isinstance(size, str) else size for size in sizes]
         if sizes and self.train_size is not None:
             raise InputError("train_sizes (--train-sizes) names the sizes itself; remove train_size (--train-size).")
@@ -268,8 +277,8 @@ def _named(name: object) -> str:
     """The name of a setting; a field of the training stack in any spelling is that field."""
     if not isinstance(name, str):
         raise _wrong("settings", name, "names are texts")
-    field = name.lower().replace("-", "_")
-    return field if field in STACK_FIELDS else name
+    name = name.replace("-", "_")
+    return name.lower() if name.lower() in STACK_FIELDS else name
 
 
 def _value(name: str, value: object) -> str:

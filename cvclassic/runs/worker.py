@@ -1,10 +1,10 @@
 """The processes that do the jobs of a run: a launcher, and a worker for each job.
 
-    python -m cvclassic.runs.worker PID [--neural]      (orders come pickled on standard input)
+    python -m cvclassic.runs.worker PID [--neural]      (handovers come pickled on standard input)
 
 This starts the launcher for the run in process PID. It imports what pipelines need (with --neural also Keras), says so
-on standard output, and forks a worker for each order. Imports take 2 to 7 s a process, which for small data sets is
-longer than the work itself. Where the system can't fork, each worker is a new process, which gets its order from the
+on standard output, and forks a worker for each handover. Imports take 2 to 7 s a process, which for small data sets is
+longer than the work itself. Where the system can't fork, each worker is a new process, which gets its handover from the
 launcher. No pipeline's code runs in the launcher, so that it can always end what it has started: it does so when a job
 is done, and when standard input closes, as it does however the run ends.
 """
@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 
 from cvclassic.datasets import Dataset
-from cvclassic.runs.folder import write_whole
+from cvclassic.runs.files import write_whole
 from cvclassic.runs.job import Outcome
 from cvclassic.runs.processes import adopt_orphans, end_descendants, end_with, offer_to_the_kernel, outlive_parent
 
@@ -50,7 +50,7 @@ OUTCOME = ".outcome"  # in the job's folder: the pickled `Outcome`, or a text th
 
 
 @dataclass(frozen=True)
-class Order:
+class Handover:
     """What a worker is told.
 
     `work` is the job and its `RunData`, by cloudpickle: unpickling them may run a pipeline's code. The images of its
@@ -66,29 +66,29 @@ class Order:
 
 
 def main() -> NoReturn:
-    """The launcher: a worker for each order, until the run closes standard input."""
+    """The launcher: a worker for each handover, until the run closes standard input."""
     end_with(int(sys.argv[1]))  # while libraries load, which holds the interpreter for seconds
     run = os.getppid()
     adopt_orphans()
-    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(orders,), daemon=True).start()
+    handovers: queue.SimpleQueue[Handover] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(handovers,), daemon=True).start()
     if sys.platform == "linux":
         _preload(neural="--neural" in sys.argv)
     outlive_parent()  # its end is seen by standard input from here on: what was started has to be ended first
     print(READY, flush=True)
     while True:
-        order = _awaited(lambda seconds: orders.get(timeout=seconds), queue.Empty, run)
-        worker = _fork(order) if _can_fork() else _start(order)
+        handover = _awaited(lambda seconds: handovers.get(timeout=seconds), queue.Empty, run)
+        worker = _fork(handover) if _can_fork() else _start(handover)
         code = _awaited(worker.wait, psutil.TimeoutExpired, run)  # negative where a signal ended it
         end_descendants(psutil.Process())
         print(f"{ENDED}{code}", flush=True)
 
 
-def _receive(orders: queue.SimpleQueue) -> None:
-    """Take orders until standard input closes, then end everything."""
+def _receive(handovers: queue.SimpleQueue) -> None:
+    """Take handovers until standard input closes, then end everything."""
     with contextlib.suppress(Exception):  # EOFError; nearly anything where the run ended in the midst of one
         while True:
-            orders.put(pickle.load(sys.stdin.buffer))
+            handovers.put(pickle.load(sys.stdin.buffer))
     _end_all()
 
 
@@ -115,21 +115,21 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and not {"jax", "torch"} & set(sys.modules)
 
 
-def _fork(order: Order) -> psutil.Process:
+def _fork(handover: Handover) -> psutil.Process:
     launcher, loaded = os.getpid(), _resident_files()
     with warnings.catch_warnings(action="ignore"):  # of BLAS's threads, which end and begin again around a fork
         worker = os.fork()
     if not worker:
-        _be_worker(order, launcher, loaded)
+        _be_worker(handover, launcher, loaded)
     return psutil.Process(worker)
 
 
-def _start(order: Order) -> psutil.Process:
-    """A new process as the worker; it gets the order on its standard input."""
+def _start(handover: Handover) -> psutil.Process:
+    """A new process as the worker; it gets the handover on its standard input."""
     command = [sys.executable, "-P", "-m", "cvclassic.runs.worker", str(os.getpid()), ALONE]
     worker = psutil.Popen(command, stdin=subprocess.PIPE)
     with contextlib.suppress(BrokenPipeError), worker.stdin:
-        pickle.dump(order, worker.stdin)
+        pickle.dump(handover, worker.stdin)
     return worker
 
 
@@ -145,11 +145,11 @@ def _awaited(ask: Callable[[float], T], not_yet: type[Exception], run: int) -> T
             _end_all()
 
 
-def _be_worker(order: Order, launcher: int, loaded_before_fork: dict[str, int]) -> NoReturn:
+def _be_worker(handover: Handover, launcher: int, loaded_before_fork: dict[str, int]) -> NoReturn:
     code = 1
     try:
         end_with(launcher)
-        _work(order, loaded_before_fork)
+        _work(handover, loaded_before_fork)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -157,30 +157,30 @@ def _be_worker(order: Order, launcher: int, loaded_before_fork: dict[str, int]) 
         os._exit(code)  # no exit handlers of the launcher, and no waiting for a pipeline's threads
 
 
-def _work(order: Order, loaded_before_fork: dict[str, int]) -> None:
+def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
     """Do the job and leave its outcome in its folder; the output goes to the job's log."""
     offer_to_the_kernel()
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # a pipeline that signals its group doesn't reach the launcher
-    _redirect(order.log)
-    sys.path.extend(path for path in order.search_path if path not in sys.path)
-    _limit_threads(order.threads)
+    _redirect(handover.log)
+    sys.path.extend(path for path in handover.search_path if path not in sys.path)
+    _limit_threads(handover.threads)
     try:
-        job, data = pickle.loads(order.work)
+        job, data = pickle.loads(handover.work)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        _leave(order, f"its pipeline can't be loaded in the worker: {type(error).__name__}: {error}")
+        _leave(handover, f"its pipeline can't be loaded in the worker: {type(error).__name__}: {error}")
         return
     from cvclassic.runs.fit import run_job
 
-    images = np.load(order.images, mmap_mode="r")
+    images = np.load(handover.images, mmap_mode="r")
     datasets = {name: _with_images(dataset, images) for name, dataset in data.datasets.items()}
-    outcome = replace(run_job(job, replace(data, datasets=datasets), folder=order.folder), estimator=None)
+    outcome = replace(run_job(job, replace(data, datasets=datasets), folder=handover.folder), estimator=None)
     peak = outcome.result.peak_memory_mb
     if peak is not None:
         peak += _left_with_launcher(loaded_before_fork) / 2**20
         outcome = replace(outcome, result=replace(outcome.result, peak_memory_mb=peak))
-    _leave(order, outcome)
+    _leave(handover, outcome)
 
 
 def _with_images(dataset: Dataset, images: np.ndarray) -> Dataset:
@@ -188,14 +188,14 @@ def _with_images(dataset: Dataset, images: np.ndarray) -> Dataset:
     return replace(dataset, images=images, smaller=smaller)
 
 
-def _leave(order: Order, outcome: Outcome | str) -> None:
+def _leave(handover: Handover, outcome: Outcome | str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    write_whole(order.folder / OUTCOME, lambda file: pickle.dump(outcome, file, protocol=5))
+    write_whole(handover.folder / OUTCOME, lambda file: pickle.dump(outcome, file, protocol=5))
 
 
 def _redirect(log: Path) -> None:
-    """Output to the log; no input: standard input may be the launcher's, where the next order comes."""
+    """Output to the log; no input: standard input may be the launcher's, where the next handover comes."""
     files = [os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)]
     for standard, file in ((0, files[0]), (1, files[1]), (2, files[1])):
         os.dup2(file, standard)

@@ -6,12 +6,11 @@ from cvclassic.runs.job import Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.runs.spec import RunSpec
 from cvclassic.study.contrasts import gap_on_validation
-from cvclassic.study.sizes import seen_over_sizes
+from cvclassic.study.sizes import NO_VALIDATION, seen_over_sizes
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import accuracy_text, figure_of, interval_text, percent
 
 MOST_NAMES = 4  # in a list; of more their number is told
-NO_VALIDATION = "there are no validation images"
 
 
 def answer(dataset: DatasetStudy) -> list[str]:
@@ -196,7 +195,7 @@ def _n_validation(dataset: DatasetStudy) -> str:
 
 
 def _one_family(dataset: DatasetStudy) -> str:
-    families = {each.family for each in dataset.contenders}
+    families = {each.family for each in dataset.configurations if each.succeeded}
     if len(families) > 1:
         return ""
     others = {result.family for result in dataset.failures} - families

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from cvclassic.study.study import Configuration, DatasetStudy
 from cvclassic.study.tables import percent
 
+NO_VALIDATION = "there are no validation images"
+
 
 class Point(NamedTuple):
     """A test accuracy, over several seeds their mean, and its 95 % interval, as fractions."""
@@ -110,6 +112,8 @@ def _ends_clause(dataset: DatasetStudy) -> str:
 
 def _leader_at(size: int, dataset: DatasetStudy) -> str:
     best = dataset.at(size)[0]
+    if best.mean("validation_accuracy") is None:
+        return f"none, for {NO_VALIDATION}"
     others = [c for c in curves(dataset) if size in c.points and c.name != best.name]
     point = Point(best.mean("test_accuracy"), *best.interval)
     level = [curve.name for curve in others if _overlap(point, curve.points[size])]

@@ -2,8 +2,8 @@
 
 The rule looks at validation figures alone: of each pipeline that configuration contends, and of each family that
 pipeline, which has the best mean validation accuracy over its seeds; of equals the one that is fitted faster, then the
-one that came first. One with failed or missing seeds is no contender where another has all of its. What is compared is
-compared at the largest number of training images.
+one that came first. One with failed or missing seeds is no contender where another of its family has all of its. What
+is compared is compared at the largest number of training images.
 """
 
 from collections.abc import Iterable, Iterator
@@ -198,7 +198,10 @@ class Study:
         return iter(self.datasets)
 
     def __getitem__(self, name: str) -> DatasetStudy:
-        return next(each for each in self.datasets if each.name == name)
+        found = {each.name: each for each in self.datasets}
+        if name not in found:
+            raise KeyError(f"{name!r}; there are {', '.join(found)}")
+        return found[name]
 
     @property
     def has_sizes(self) -> bool:

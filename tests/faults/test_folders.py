@@ -154,7 +154,7 @@ def test_a_deleted_folder(tmp_path, digits, what):
                     write(job)
         else:
             folder.keep(outcome_of(job, digits))
-            folder.check_unchanged([digits])
+            folder.check_unchanged(record_of(digits), [digits])
             assert job not in folder.pending(folder.record.jobs)
     assert path.exists() == (what != "run")
 

@@ -8,7 +8,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.neighbors import NearestCentroid
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline, make_union
+from sklearn.svm import SVC
 
 from cvclassic import datasets
 from cvclassic.augmentation import MirrorAugmentation
@@ -30,6 +32,7 @@ def digits():
 
 class Flat(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
+        self.fitted_ = True
         return self
 
     def transform(self, X):
@@ -283,3 +286,82 @@ def test_a_job_leaves_no_global_setting_behind(digits):
 def test_the_outcome_of_a_job_has_its_name_and_its_settings(digits):
     [outcome] = outcomes(digits, {"dummy": DummyClassifier()}, settings={"strategy": "prior"}, seed=5)
     assert outcome.result.job == dataclasses.replace(outcome.result.job, seed=5, settings=(("strategy", "prior"),))
+
+
+class Remembers(DummyClassifier):
+    """Takes validation data without asking for them by scikit-learn's metadata routing, and keeps what came."""
+
+    seen = {}
+
+    def fit(self, X, y, X_val=None, y_val=None):
+        Remembers.seen = {"X": X, "X_val": X_val, "y_val": y_val}
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("wrap", [lambda estimator: estimator, lambda estimator: MirrorAugmentation(estimator)])
+def test_validation_images_become_features_on_their_way_to_a_classifier_that_takes_them(digits, wrap):
+    assert result_of(digits, {"mine": wrap(make_pipeline(Flat(), Remembers()))}).status == "ok"
+    validation = digits.images[digits.validation]
+    assert np.array_equal(Remembers.seen["X_val"], Flat().transform(validation))
+    assert np.array_equal(Remembers.seen["y_val"], digits.labels[digits.validation])
+    assert Remembers.seen["X"].shape[1:] == Remembers.seen["X_val"].shape[1:]
+
+
+def test_a_step_that_never_looks_fitted_is_told_how_to(digits):
+    result = result_of(digits, {"mine": make_pipeline(Slow(), Remembers())})
+    assert_matches("failed: .*Slow .*does not look fitted.*a name that ends in _", result.status)
+
+
+class WithoutMore(ClassifierMixin, BaseEstimator):
+    """A wrapper of a user's own that hands nothing on."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    @property
+    def wrapped(self):
+        return self.estimator
+
+    def fit(self, X, y):
+        self.estimator.fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.estimator.predict(X)
+
+
+def test_what_a_wrapper_does_not_hand_on_is_not_given_to_it(digits):
+    assert result_of(digits, {"mine": WithoutMore(Remembers())}).status == "ok"
+    assert Remembers.seen["X_val"] is None
+
+
+def test_settings_of_a_foreign_network_are_its_parameters_and_those_of_ours_its_stack(digits):
+    perceptron = make_pipeline(Flat(), MLPClassifier(max_iter=2, hidden_layer_sizes=(4,)))
+    own = NeuralClassifier(linear_head, stack=TrainingStack(optimizer="sgd", epochs=1))
+    brought = {"sklearn": perceptron, "own": make_pipeline(Flat(), own)}
+    spec = RunSpec(sweep={"batch_size": [4, 32]}, time_budget=50)
+    data = RunData.of(spec, [digits], bring(brought))
+    jobs, _ = plan(data)
+    assert [(job.pipeline, dict(job.settings).get("batch_size")) for job in jobs] == [
+        ("sklearn", "4"), ("sklearn", "32"), ("own", None)
+    ]  # fmt: skip
+    sizes = [run_job(job, data).estimator[-1].batch_size for job in jobs[:2]]
+    assert sizes == [4, 32]
+    outcome = run_job(jobs[2], data)
+    assert outcome.estimator[-1].stack == TrainingStack(optimizer="sgd", epochs=1, time_budget=50)
+
+
+def test_scores_for_each_pair_of_classes_are_left_out(digits):
+    pairs = make_pipeline(Flat(), SVC(decision_function_shape="ovo"))
+    [outcome] = outcomes(digits, {"pairs": pairs})
+    assert outcome.result.status == "ok"
+    assert outcome.predictions.scores is None
+
+
+def test_the_global_generator_is_as_it_was(digits):
+    np.random.seed(7)
+    np.random.random(3)
+    before = np.random.get_state()
+    assert result_of(digits, {"dummy": DummyClassifier()}).ok
+    assert np.array_equal(before[1], np.random.get_state()[1])
+    assert before[2:] == np.random.get_state()[2:]

@@ -93,7 +93,7 @@ JOBS = st.builds(Job, TEXTS, TEXTS, st.integers(0), st.integers(1), PAIRS)
 RESULTS = st.builds(
     Result,
     **dict.fromkeys(("dataset", "pipeline", "family", "status"), TEXTS),
-    seed=st.integers(0),
+    seed=st.integers(0, 2**31),
     n_train=st.integers(1),
     **dict.fromkeys(("train_accuracy", "test_accuracy", "macro_f1", "validation_accuracy"), FRACTION),
     **dict.fromkeys(("n_features", "model_bytes", "n_test", "n_train_scored", "n_corrupted"), NUMBER),
@@ -112,7 +112,7 @@ SPECS = st.builds(
     pipelines=st.lists(TEXTS).map(tuple),
     preset=st.sampled_from([None, "quick", "full"]),
     train_sizes=st.lists(st.integers(1) | st.just("all")),
-    seed=st.integers(0),
+    seed=st.integers(0, 2**31),
     learning_rate=st.none() | st.floats(1e-6, 1.0),
     settings=PAIRS,
     data_dir=st.none() | TEXTS,
@@ -164,7 +164,7 @@ def test_no_name_leads_out_of_the_folder_or_breaks_it(tmp_path, digits, name):
     assert os.listdir(tmp_path / "above") == ["run"]
     assert len([each for each in path.iterdir() if each.is_dir()]) == 1
     with RunFolder.open(path) as folder:
-        folder.check_unchanged([dataset])
+        folder.check_unchanged(record_of(dataset), [dataset])
         assert folder.pending(record.jobs) == []
 
 
@@ -292,7 +292,7 @@ def test_a_changed_data_set_is_refused_and_missing_files_are_made_again(run, dig
     with RunFolder.open(run) as folder:
         jobs = folder.record.jobs
         assert folder.pending(jobs) == list(jobs)  # nobody can say whether they are done
-        folder.check_unchanged([digits])
+        folder.check_unchanged(record_of(digits), [digits])
         assert folder.pending(jobs) == []
         labels = digits.labels.copy()
         labels[[0, 1]] = labels[[1, 0]]
@@ -300,7 +300,7 @@ def test_a_changed_data_set_is_refused_and_missing_files_are_made_again(run, dig
         with pytest.raises(
             InputError, match=r"The data set digits is no longer the one that .* began with; start a new"
         ):
-            folder.check_unchanged([replace(digits, labels=labels)])
+            folder.check_unchanged(record_of(replace(digits, labels=labels)), [replace(digits, labels=labels)])
     assert content_of(run) == before
 
 
@@ -354,7 +354,7 @@ def test_no_link_leads_a_write_out_of_the_folder(tmp_path, run, digits):
         shutil.rmtree(run / "digits")
         (run / "digits").symlink_to(outside)
         with pytest.raises(InputError, match="is a link"):
-            folder.check_unchanged([digits])
+            folder.check_unchanged(record_of(digits), [digits])
         with pytest.raises(InputError, match="is a link"), folder.images_file(digits):
             pass
     assert os.listdir(outside) == []

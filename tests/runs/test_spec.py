@@ -19,7 +19,7 @@ SPECS = st.builds(
     pipelines=st.lists(NAMES, max_size=3),
     preset=st.sampled_from([None, *PRESETS]),
     train_sizes=st.lists(st.integers(1, 10**6) | st.just("all"), max_size=3),
-    seed=st.integers(0, 2**40),
+    seed=st.integers(0, 2**31),
     repeats=st.integers(1, 9),
     optimizer=st.sampled_from([None, "sgd", "Adam"]),
     batch_size=st.none() | st.integers(1, 999),
@@ -68,6 +68,8 @@ def test_an_explicit_size_goes_before_the_bound_of_the_preset():
     ("text", "sizes"), [("300,100", (100, 300)), ("all, 100 ,100", (100, "all")), ("1000", (1000,)), ("ALL", ("all",))]
 )
 def test_sizes_are_read_ascending_and_once(text, sizes):
+    assert RunSpec(train_sizes=None).train_sizes == ()
+    assert RunSpec(train_sizes=np.int64(5)).train_sizes == (5,)
     assert RunSpec(train_sizes=text).train_sizes == sizes
 
 
@@ -86,6 +88,11 @@ def test_other_sizes_are_refused(text):
         ({"repeats": None}, r"repeats \(--repeats\) is None"),
         ({"epochs": 0}, r"epochs \(--epochs\) is 0"),
         ({"image_size": 4}, r"image_size \(--image-size\) is 4; it is a whole number of at least 8"),
+        ({"seed": 2**32}, "at most 4,294,967,295"),
+        ({"seed": 2**32 - 2, "repeats": 3}, "at most 4,294,967,295"),
+        ({"timeout": 10**400}, r"timeout \(--timeout\) is 1000"),
+        ({"train_sizes": 1e3}, r"train_sizes \(--train-sizes\) is 1000.0"),
+        ({"preset": ["quick"]}, r"preset \(--preset\) is \['quick'\]"),
         ({"preset": "enormous"}, r"preset \(--preset\) is 'enormous'; use one of quick, standard, full"),
         ({"timeout": 0}, r"timeout \(--timeout\) is 0; it is a number of seconds above 0"),
         ({"timeout": None}, r"timeout \(--timeout\) is None"),
