@@ -1,8 +1,9 @@
 """The command: flags to a `RunSpec`, sub-commands to one call each. Heavy imports wait for their use."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import metadata
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvclassic.errors import CVClassicError, InputError
+from cvclassic.runs.interrupt import interruptible
 
 if TYPE_CHECKING:
     from cvclassic.comparison import Faces
     from cvclassic.runs.question import Question
+    from cvclassic.study.study import Study
 
 EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -74,7 +77,9 @@ def compare(
     memory_limit: Annotated[
         float | None,
         typer.Option(
-            metavar="GIB", help="A pipeline that takes more memory is ended, and fails. Default: most of the machine's."
+            metavar="GIB",
+            help="A pipeline that takes more memory, libraries not counted, is ended, and fails. Default: most of the "
+            "machine's.",
         ),
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="Optimizer of all neural pipelines.")] = None,
@@ -163,14 +168,12 @@ def cvclassic(
 def _exit_with(call: Callable[[], int]) -> None:
     """Run a sub-command and exit with its code; whatever goes wrong is one line for the user."""
     try:
-        code = call()
+        with interruptible():
+            code = call()
     except CVClassicError as error:
         code = _say_error(str(error))
     except KeyboardInterrupt:
         code = _say("\nInterrupted.", EXIT_INTERRUPTED)
-    except BrokenPipeError:  # the output went to `head` or the like, which has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_WRONG_INPUT
     except Exception as error:
         where = error.__traceback__
         while where.tb_next:
@@ -181,6 +184,19 @@ def _exit_with(call: Callable[[], int]) -> None:
             "and your command."
         )
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """What is printed inside may be lost: to a full disk, which is told, or to `head`, which has read enough."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            _say(f"The output can't be written: {error.strerror}.", EXIT_OK)
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is no file, as in tests
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say_error(message: str) -> int:
@@ -201,7 +217,8 @@ def _say(line: str, code: int) -> int:
 def _compare(flags: dict[str, object]) -> int:
     """The sub-command `compare`, with the flags that were given."""
     if flags.pop("list_", False):
-        _print_lists()
+        with _printing():
+            _print_lists()
         return EXIT_OK
     if "resume" in flags:
         if len(flags) > 1:
@@ -258,10 +275,10 @@ def _start_experiments(names: list[str], fields: dict[str, object], folder: Path
 def _resume(folder: Path) -> int:
     """Go on with the run in `folder`, or with each of those in the folders below it."""
     from cvclassic.comparison import load_comparison
+    from cvclassic.runs.folder import runs_in
     from cvclassic.study.sentences import what_was_seen
 
-    below = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
-    folders = [folder] if (folder / "run.json").is_file() or not below else [path.parent for path in below]
+    folders = runs_in(folder) or [folder]  # which then says that it holds none
     codes = []
     for each in folders:
         codes.append(_run(None, each, resume=folder))
@@ -279,17 +296,24 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
 
     from cvclassic.comparison import shown, tell
     from cvclassic.report import print_report
+    from cvclassic.runs.folder import runs_in
 
     try:
         study, faces = tell(question, folder, watch=shown)
     except KeyboardInterrupt:
         line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
-        return _say(line if (folder / "run.json").is_file() else "\nInterrupted.", EXIT_INTERRUPTED)
-    console = Console()
-    print_report(study, console if console.is_terminal else Console(width=160))
-    typer.echo()
-    _say_what_is_written(folder, faces)
-    whole = all(each.n_pending == 0 and not each.failures for each in study.datasets)
+        return _say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)
+    with _printing():
+        console = Console()
+        print_report(study, console if console.is_terminal else Console(width=160))
+        typer.echo()
+        _say_what_is_written(folder, faces)
+    return _code_of(study)
+
+
+def _code_of(study: "Study") -> int:
+    """0 where every row is there and fine."""
+    whole = all(each.n_pending == 0 and not each.failures for each in study) and not study.run.problems
     return EXIT_OK if whole else EXIT_ROW_FAILED
 
 
@@ -312,7 +336,10 @@ def _report(folders: list[Path], out: Path | None) -> int:
     comparisons = [load_comparison(folder) for folder in folders]
     if out is None:
         [comparison] = comparisons
+        for problem in comparison.study.run.problems:
+            _say(f"Warning: {problem}", EXIT_OK)
         _say_what_is_written(comparison.folder, comparison.write_report())
+        return _code_of(comparison.study)
     else:
         page = page_of_runs([comparison.study for comparison in comparisons])
         write_file(page.encode(errors="replace"), out)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from cvclassic.errors import InputError
 from cvclassic.runs.files import write_whole
 from cvclassic.runs.folder import RunFolder, copy_run, read_run
+from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
-from cvclassic.runs.local import Listener, interruptible, run_locally
+from cvclassic.runs.local import Listener, run_locally
 from cvclassic.runs.plan import plan
 from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by, gather
 from cvclassic.runs.record import describe_run
@@ -146,7 +147,9 @@ class Comparison:
     @property
     def answer(self) -> str:
         """What was found, a paragraph per data set."""
-        return "\n\n".join(" ".join(answer(dataset)) for dataset in self.study.datasets)
+        from cvclassic.report.harmless import harmless  # it is printed, and names of classes may hold anything
+
+        return "\n\n".join(harmless(" ".join(answer(dataset))) for dataset in self.study.datasets)
 
     @property
     def table(self) -> Table:
@@ -189,7 +192,7 @@ class Comparison:
 class _ShownTable(Table):
     """A table that shows itself where it is printed, or stands last in a notebook's cell."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from cvclassic.report import table_text
 
         return table_text(self)
@@ -212,6 +215,8 @@ def write_faces(study: Study, write: Callable[[str, bytes], None]) -> Faces:
 
 def write_file(content: bytes, path: Path) -> None:
     """Write a file, whole or not at all; InputError where that can't be."""
+    if not path.name or path.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: file.write(content))

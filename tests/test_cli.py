@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from cvclassic.cli import compare_app
 
 ROOT = Path(__file__).parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the files of Linux")
 
 
 def compare(*arguments):
@@ -461,6 +462,43 @@ def test_the_report_of_a_run_is_made_again_and_several_are_laid_side_by_side(tmp
     done = CliRunner().invoke(app, ["report", *both, "--out", str(tmp_path / "x.html")])
     assert done.exit_code == 0, done.output
     assert "nearest_mean" in (tmp_path / "x.html").read_text()
+
+
+def test_the_report_of_a_damaged_run_says_so_and_is_no_success(tmp_path, pipeline_file):
+    from cvclassic.cli import app
+
+    chosen = ["digits", "--pipeline", pipeline_file("nearest_mean"), "--train-size", 100]
+    assert compare(*chosen, "--out", tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "digits" / "dataset.json").write_bytes(b"")
+    again = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert again.exit_code == 1
+    assert_matches("Warning: digits/dataset.json is damaged.* is left out", again.stderr)
+
+
+@linux
+def test_output_that_goes_nowhere_is_no_fault(tmp_path, pipeline_file):
+    listed = f"{sys.executable} {ROOT / 'compare.py'} --list"
+    done = subprocess.run(
+        ["bash", "-c", f"{listed} | head -1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    command = compare_command("digits", "--pipeline", pipeline_file("nearest_mean"), "--out", tmp_path / "run")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stderr.endswith("The output can't be written: No space left on device.\n")
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+@linux
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_command_as_an_interrupt_does_also_before_there_is_a_run(tmp_path, name):
+    command = compare_command("digits", "--pipeline", "hog_svm", "--out", tmp_path / "run")
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: "numpy" in Path(f"/proc/{run.pid}/maps").read_text())  # it is importing what a run needs
+    run.send_signal(getattr(signal, name))
+    assert run.wait(20) == 130
+    assert "Interrupted." in run.stderr.read()
 
 
 def test_a_failed_run_of_an_unknown_result_runs_again(tmp_path, pipeline_file):

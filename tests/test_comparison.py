@@ -64,6 +64,7 @@ def test_the_table_has_the_names_of_results_csv_and_shows_itself(comparison, tmp
     assert frame["test_accuracy"][0] == comparison.results[0].test_accuracy == float(rows[1][8])
     assert frame["dataset"].tolist() == ["digits"] * 3
     assert "mean" in str(comparison.table)
+    assert repr(comparison.table) == str(comparison.table)
     assert f"{100 * comparison.results[0].test_accuracy:.2f} %" in str(comparison.table)
     assert "<table" in comparison.table._repr_html_()
     assert "<table" in comparison._repr_html_()
@@ -79,6 +80,8 @@ def test_it_is_saved_once_and_loaded_again_equal(comparison, tmp_path):
     with pytest.raises(InputError, match=r"is not empty|already holds"):
         comparison.save(folder)
     assert sorted(path.stat().st_mtime_ns for path in folder.rglob("*")) == before
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        again.report(tmp_path)
     page = again.report(tmp_path / "deep" / "x.html")
     assert page.read_text().startswith("<!doctype html>")
 
@@ -149,6 +152,11 @@ def test_a_folder_and_built_in_pipelines_by_any_spelling(tmp_path):
         ({"data": "digits", "pipelines": DummyClassifier()}, "bring it with a name"),
         ({"data": "digits", "pipelines": make_pipeline(HOG(), LinearSVM())}, "bring it with a name"),
         ({"data": "digits", "pipelines": {"mine": 3}}, "no estimator"),
+        ({"data": "digits", "pipelines": []}, "pipelines is empty"),
+        ({"data": "digits", "pipelines": [DummyClassifier()]}, "bring it with a name"),
+        ({"data": "digits", "pipelines": ["hog_svm", {"HOG-svm": DummyClassifier()}]}, "give the estimator another"),
+        ({"data": "digits", "pipelines": [{"a": DummyClassifier()}, {"a": DummyClassifier()}]}, "Two pipelines are"),
+        ({"data": "digits", "pipelines": {"a\nb": DummyClassifier()}}, "no name of a pipeline"),
         ({"data": "digits", "pipelines": ["hog_svn"]}, "Did you mean hog_svm"),
         ({"data": "digits", "folds": 3}, "no option 'folds'; it has preset, train_size"),
         ({"data": "digits", "datasets": ["shapes"]}, "no option 'datasets'"),

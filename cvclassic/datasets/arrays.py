@@ -74,6 +74,9 @@ def from_arrays(
 
 
 def _checked_labels(y, n: int, name: str) -> np.ndarray:
+    texts = [isinstance(label, str) for label in y] if isinstance(y, Sequence) else []
+    if any(texts) and not all(texts):
+        raise InputError(f"{name} has labels that are texts and labels that are not; make them all texts.")
     y = np.asarray(y)
     if y.shape != (n,):
         raise InputError(f"{name} has shape {y.shape}; it must hold one label for each of the {n} images, ({n},).")

@@ -25,6 +25,7 @@ from cvclassic.runs.tuning import stratified_order, tune
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
 CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
+LONGEST_REASON = 400  # characters
 # What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
 BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
 
@@ -75,9 +76,12 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
     stack = data.stack(job)
     estimator = pipeline.build(data.task(job, folder))
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise InputError(f"build(task) returned {_shortened(repr(estimator))}; it returns a scikit-learn estimator.")
     apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
     _prepare(estimator, X_train[:2])
-    tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed) if spec.tune else None
+    fixed = {name.rpartition("__")[2].lower() for name, _ in job.settings}
+    tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed, fixed) if spec.tune else None
 
     spent = _fit(estimator, X_train, y_train, X_val, y_val)
     predicted = predict_with_scores(estimator, X_test)
@@ -138,7 +142,8 @@ def _fit(
 ) -> dict[str, float]:
     """Fit the estimator; what that took, as a `Meter` reads it."""
     meter = Meter()
-    arguments = _fit_arguments(estimator, X_val=X_val, y_val=y_val, meter=meter)
+    validation = {"X_val": X_val, "y_val": y_val} if len(y_val) else {}
+    arguments = _fit_arguments(estimator, meter=meter, **validation)
     try:
         estimator.fit(X, y, **arguments)
     except NotFittedError as error:  # scikit-learn's, where it makes features of validation images
@@ -268,8 +273,14 @@ def _matters(warning: warnings.WarningMessage) -> bool:
     return not issubclass(warning.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning))
 
 
+def _shortened(text: str) -> str:
+    """In one line, of a length that a table of reasons bears."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]} … (worker.log has all of it)"
+
+
 def _one_line(error: BaseException) -> str:
-    message = " ".join(str(error).split())
+    message = _shortened(str(error))
     if isinstance(error, CVClassicError):
         return message
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

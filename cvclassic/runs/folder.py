@@ -30,6 +30,7 @@ from filelock import FileLock
 
 from cvclassic.datasets import Dataset
 from cvclassic.errors import DataError, InputError
+from cvclassic.neural.stack import BACKUP
 from cvclassic.runs.checks import check_dataset, check_record, check_result, checked_predictions, expected_arrays
 from cvclassic.runs.encoding import (
     Expected,
@@ -59,7 +60,7 @@ from cvclassic.runs.lock import HOLDER, LOCK, take_lock
 from cvclassic.runs.record import describe_dataset
 
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
-PREDICTIONS, LOG, BACKUP, IMAGES = "predictions.npz", "worker.log", "backup", ".images.npy"
+PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
 TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
 IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
 WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
@@ -324,6 +325,12 @@ def read_run(path: Path) -> Run:
             problems += lines
     name = path.resolve().name
     return Run(name, record, tuple(datasets.values()), tuple(outcomes), images, tuple(problems))
+
+
+def runs_in(path: Path) -> list[Path]:
+    """`path` where it holds a run, else the folders below that do, the oldest first."""
+    below = sorted(path.glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime_ns)
+    return [path] if (path / RECORD).is_file() else [record.parent for record in below]
 
 
 def copy_run(source: Path, target: Path) -> None:

@@ -10,7 +10,6 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -61,30 +60,6 @@ def run_locally(jobs: Sequence[Job], data: RunData, folder: RunFolder, *, listen
             with folder.images_file(data.datasets[name]) as images:
                 for job in of_dataset:
                     yield executor.run(job, images, launchers[job.pipeline in neural])
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Inside of this, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
-
-    Where such a signal is ignored (nohup) or handled already, and in other threads than the main one, nothing changes.
-    """
-    taken = []
-    try:
-        if threading.current_thread() is threading.main_thread():
-            for name in ("SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)  # Windows has no SIGHUP
-                if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                    taken.append(number)
-                    signal.signal(number, _interrupt)
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)

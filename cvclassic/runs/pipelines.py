@@ -191,7 +191,7 @@ def _find(name: str) -> Pipeline:
 
 
 def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise InputError(f"{name!r} is no name of a pipeline; bring estimators as {{'mine': estimator}}.")
     if isinstance(estimator, type) or not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise InputError(

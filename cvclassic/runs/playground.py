@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from cvclassic.errors import InputError
 from cvclassic.runs.pipelines import near, spelled
-from cvclassic.runs.spec import RunSpec
+from cvclassic.runs.spec import ALL, RunSpec
 
 EPOCHS = 8  # what the embedded digits need without normalization; preset quick has half as many
 
@@ -59,7 +59,6 @@ EXPERIMENTS = {
         datasets=("digits", "shapes"),
     ),
 }
-ALL = "all"
 
 
 def specs_of(names: list[str], given: dict[str, object]) -> dict[str, RunSpec]:

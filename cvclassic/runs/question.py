@@ -14,7 +14,7 @@ from cvclassic import datasets
 from cvclassic.datasets import Dataset
 from cvclassic.datasets.storage import find_data_dir
 from cvclassic.errors import DataError, InputError
-from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines
+from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines, spelled
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.record import available_threads, fingerprint
 from cvclassic.runs.spec import EMBEDDED, RunSpec
@@ -57,8 +57,16 @@ def ask(data: Data | None, pipelines: Contenders | None, **fields: object) -> Qu
         if isinstance(each, Mapping):
             estimators |= {pipeline.name: pipeline for pipeline in bring(each)}
             chosen += each
+        elif hasattr(each, "fit"):
+            raise InputError(f"pipelines holds an estimator, {each!r}; bring it with a name, as {{'mine': estimator}}.")
         else:
             chosen.append(each)
+    names_as_compared = [spelled(str(each)) for each in chosen]
+    for each, name in zip(chosen, names_as_compared, strict=True):
+        if str(each) in estimators and names_as_compared.count(name) > 1:
+            raise InputError(f"Two pipelines are called {each!r}; give the estimator another name.")
+    if pipelines is not None and not chosen:
+        raise InputError("pipelines is empty; name one or more, or leave it out for all that run by default.")
     marks = {name: fingerprint(dataset) for name, dataset in brought.items()}
     marks |= {name: marks.get(name, "") + _mark(pipeline) for name, pipeline in estimators.items()}
     return Question(asked.replace(datasets=names, pipelines=chosen, brought=marks), brought, estimators)

@@ -1,7 +1,7 @@
 """The choice of an SVM's parameters on the validation split, by successive halving."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -16,7 +16,13 @@ FEWEST = 1000  # training images of the first round
 
 
 def tune(
-    estimator: BaseEstimator, X_train: np.ndarray, y_train: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, seed: int
+    estimator: BaseEstimator,
+    X_train: np.ndarray,
+    y_train: np.ndarray,
+    X_val: np.ndarray,
+    y_val: np.ndarray,
+    seed: int,
+    fixed: Collection[str] = (),
 ) -> Tuning | None:
     """Set the parameters of the classifier inside `estimator` to the best of its `tuning_grid(features)`.
 
@@ -33,17 +39,23 @@ def tune(
     y_train, y_val : ndarray of shape (n,)
     seed : int
         Of the choice of the images for the early rounds.
+    fixed : collection of str
+        Names of parameters, in lower case, that stay as they are.
 
     Returns
     -------
-    Tuning; None, and nothing is changed, where the classifier has no `tuning_grid` or there is nothing to validate on
+    Tuning; None, and nothing is changed, where the classifier has no `tuning_grid`, all of it is fixed, or there is
+    nothing to validate on
     """
     classifier = innermost(estimator)
     if not hasattr(classifier, "tuning_grid") or not len(y_val):
         return None
     started = time.perf_counter()
     X_train, X_val = _features(estimator, X_train, y_train, X_val)
-    candidates, tried = list(ParameterGrid(classifier.tuning_grid(X_train))), []
+    grid = {name: values for name, values in classifier.tuning_grid(X_train).items() if name.lower() not in fixed}
+    if not grid:
+        return None
+    candidates, tried = list(ParameterGrid(grid)), []
     order = stratified_order(y_train, seed)
     for n in _rounds(len(candidates), len(order)):
         rows = np.sort(order[:n])

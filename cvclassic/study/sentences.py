@@ -274,7 +274,7 @@ def _missing(dataset: DatasetStudy) -> list[str]:
         planned = sum(job.pipeline == pipeline for job in dataset.jobs)
         some = "" if len(results) == planned else f", {len(results)} of {planned} jobs"
         names.append(f"{pipeline} ({family}{some})")
-    sentences = [f"Failed: {', '.join(names)}; the reasons stand below."] if names else []
+    sentences = [f"Failed: {', '.join(names)}."] if names else []
     if n := dataset.n_pending:
         sentences.append(f"{n} of {len(dataset.jobs)} jobs {'has' if n == 1 else 'have'} no result yet.")
     return sentences
@@ -336,6 +336,8 @@ def _worst_clause(dataset: DatasetStudy) -> str:
     if not gaps:
         return f"{best.name} too, for there is nothing to compare it with"
     gap, worst = max(gaps, key=lambda pair: pair[0].behind)
+    if gap.behind == 0 and len(gaps) == len(others):
+        return "none, for all reach as much"
     told = "close, within" if gap.close else "more than"
     return f"{_described(worst)}, {100 * gap.behind:.2f} points behind, {told} {gap.reason}"
 

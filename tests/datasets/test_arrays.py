@@ -49,6 +49,7 @@ def test_the_splits_are_those_that_load_gives_for_the_same_images():
         ((images(10, 8, 8), np.arange(10)), "found .1, 1"),
         ((images(10, 8, 8), np.where(np.arange(10) % 2, np.nan, 1)), "NaN or infinite"),
         ((images(10, 8, 8), np.array([1, "a"] * 5, dtype=object)), "labels of types int, str"),
+        ((images(10, 8, 8), [1, "1"] * 5), "labels that are texts and labels that are not"),
         ((images(10, 8, 8), np.array([None] * 10)), "labels of types NoneType"),
         ((images(10, 8, 8), np.array([1.0, np.nan] * 5, dtype=object)), "NaN or infinite"),
         ((images(10, 8, 8).astype(np.float32), np.arange(10) % 2), "Divide by 255"),

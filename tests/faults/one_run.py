@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cvclassic import datasets
 from cvclassic.runs.folder import RunFolder
-from cvclassic.runs.local import interruptible, run_locally
+from cvclassic.runs.interrupt import interruptible
+from cvclassic.runs.local import run_locally
 from cvclassic.runs.pipelines import find_pipelines
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.spec import RunSpec

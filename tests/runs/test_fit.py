@@ -365,3 +365,30 @@ def test_the_global_generator_is_as_it_was(digits):
     assert result_of(digits, {"dummy": DummyClassifier()}).ok
     assert np.array_equal(before[1], np.random.get_state()[1])
     assert before[2:] == np.random.get_state()[2:]
+
+
+def test_without_validation_images_a_network_is_trained_all_the_same(digits):
+    few = digits.with_train_size(20, seed=0)
+    few = dataclasses.replace(few, validation=few.validation[:0])
+    result = result_of(few, {"net": NeuralClassifier(linear_head, stack=TrainingStack(epochs=2, batch_size=4))})
+    assert result.status == "ok"
+    assert result.validation_accuracy is None
+    assert "val_loss" not in result.history
+
+
+def test_what_is_set_is_not_tuned(digits):
+    pipeline = {"svm": make_pipeline(Flat(), KernelSVM())}
+    result = result_of(digits, pipeline, tune=True, settings={"c": 7})
+    assert result.tuning.chosen.keys() == {"gamma"}
+    result = result_of(digits, pipeline, tune=True, settings={"C": 7, "gamma": 0.01})
+    assert result.status == "ok"
+    assert result.tuning is None
+
+
+def test_a_build_that_returns_no_estimator_and_a_message_without_end_are_told_in_short(digits, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("family = 'classical'\ndef build(task):\n    return 1\n")
+    assert result_of(digits, [path]).status == "failed: build(task) returned 1; it returns a scikit-learn estimator."
+    status = result_of(digits, {"breaks": Breaks(strategy=RuntimeError("x" * 5000))}).status
+    assert len(status) < 500
+    assert status.endswith("… (worker.log has all of it)")

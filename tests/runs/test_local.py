@@ -23,8 +23,9 @@ from cvclassic.runs import launcher as launchers
 from cvclassic.runs import local
 from cvclassic.runs.fit import run_job
 from cvclassic.runs.folder import RunFolder
+from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Outcome
-from cvclassic.runs.local import interruptible, run_locally
+from cvclassic.runs.local import run_locally
 from cvclassic.runs.pipelines import bring, find_pipelines
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.spec import RunSpec
