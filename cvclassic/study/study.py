@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from cvclassic.runs.job import DatasetRecord, Outcome, PipelineRecord, Result, Run
+from cvclassic.runs.job import DatasetRecord, Outcome, PipelineRecord, Predictions, Result, Run
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
 from cvclassic.study.contrasts import Contrast, contrasts_of
-from cvclassic.study.statistics import wilson_interval
+from cvclassic.study.statistics import confusion_matrix, wilson_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +162,10 @@ class DatasetStudy:
     def contrasts(self) -> dict[tuple[str, str], Contrast]:
         """The tests between contenders by their names, each pair both ways round; without those that can't be made."""
         return contrasts_of(self.contenders)
+
+    def confusion(self, predictions: Predictions) -> np.ndarray:
+        """Counts of shape (n_classes, n_classes): rows are the true classes, columns the predicted ones."""
+        return confusion_matrix(predictions.y_true, predictions.y_pred, len(self.record.class_names))
 
     def contrast(self, first: Configuration, second: Configuration) -> Contrast | None:
         """How `first` stands against `second`; None where that can't be tested."""

@@ -8,7 +8,7 @@ from cvclassic.errors import MissingDependencyError
 from cvclassic.runs.job import Outcome, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.study.contrasts import Contrast, corrected, gap_on_validation
-from cvclassic.study.statistics import confusion_matrix, macro_f1_interval, wilson_interval
+from cvclassic.study.statistics import macro_f1_interval, wilson_interval
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _f1_interval(dataset: DatasetStudy, outcome: Outcome) -> tuple[float, float]
     found = outcome.predictions
     if found is None:
         return None
-    return macro_f1_interval(confusion_matrix(found.y_true, found.y_pred, len(dataset.record.class_names)))
+    return macro_f1_interval(dataset.confusion(found))
 
 
 def _sweep_figures(dataset: DatasetStudy) -> Table:

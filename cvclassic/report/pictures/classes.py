@@ -7,7 +7,7 @@ from scipy.spatial.distance import squareform
 from cvclassic.report.pictures import Picture
 from cvclassic.report.pictures.style import WIDTH, draw_cells, listed, new_figure, short
 from cvclassic.report.pictures.subject import Rival, Subject, by_test_accuracy, left_out, named
-from cvclassic.study.statistics import confusion_matrix
+from cvclassic.runs.job import Predictions
 
 MOST_NUMBERED = 12  # classes of a confusion matrix with numbers in its cells, and in one order only
 MOST_NUMBERED_F1 = 30
@@ -20,7 +20,7 @@ _KEY = np.array([0, 0.01, 0.05, 0.2, 0.5, 1])
 def confusions(subject: Subject) -> list[Picture]:
     found = []
     for rival in subject.rivals:
-        counts = confusion_matrix(rival.y_true, rival.y_pred, len(subject.class_names))
+        counts = subject.dataset_study.confusion(Predictions(rival.y_true, rival.y_pred))
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         found.append(_confusion(subject, rival, counts, shares))
         if len(shares) > MOST_NUMBERED:
