@@ -12,7 +12,7 @@ compare: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-# Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 20 minutes.
+# Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 5 minutes.
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 
