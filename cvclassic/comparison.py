@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvclassic.errors import InputError
-from cvclassic.runs.files import write_whole
+from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run, read_run
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
@@ -219,7 +219,7 @@ def write_file(content: bytes, path: Path) -> None:
         raise InputError(f"{path} is a folder; name a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: file.write(content))
+        write_content(path, content)
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}. Choose another file.") from error
 

@@ -95,12 +95,11 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
                 jobs.append(Job(dataset.name, pipeline.name, seed, n_train, chosen))
     if not jobs:
         raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
+    taken |= {name for name, _ in spec.settings if name in STACK_FIELDS}  # the run's, as by its flag
     for name in named:
+        if name not in taken and name in STACK_FIELDS:
+            raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
         if name not in taken:
-            if name in STACK_FIELDS and name in dict(spec.settings):
-                continue  # the run's, as by its flag
-            if name in STACK_FIELDS:
-                raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
             raise unknown_setting(name, stack, built)
     return jobs, skipped
 

@@ -52,21 +52,7 @@ def ask(data: Data | None, pipelines: Contenders | None, **fields: object) -> Qu
             dataset = replace(dataset, name=next(free))
         brought[dataset.name] = dataset
         names.append(dataset.name)
-    chosen, estimators = [], {}
-    for each in _listed_pipelines(pipelines):
-        if isinstance(each, Mapping):
-            estimators |= {pipeline.name: pipeline for pipeline in bring(each)}
-            chosen += each
-        elif hasattr(each, "fit"):
-            raise InputError(f"pipelines holds an estimator, {each!r}; bring it with a name, as {{'mine': estimator}}.")
-        else:
-            chosen.append(each)
-    names_as_compared = [spelled(str(each)) for each in chosen]
-    for each, name in zip(chosen, names_as_compared, strict=True):
-        if str(each) in estimators and names_as_compared.count(name) > 1:
-            raise InputError(f"Two pipelines are called {each!r}; give the estimator another name.")
-    if pipelines is not None and not chosen:
-        raise InputError("pipelines is empty; name one or more, or leave it out for all that run by default.")
+    chosen, estimators = _chosen_pipelines(pipelines)
     marks = {name: fingerprint(dataset) for name, dataset in brought.items()}
     marks |= {name: marks.get(name, "") + _mark(pipeline) for name, pipeline in estimators.items()}
     return Question(asked.replace(datasets=names, pipelines=chosen, brought=marks), brought, estimators)
@@ -166,12 +152,27 @@ def _listed_data(data: Data | None) -> list:
     return [tuple(data)]
 
 
-def _listed_pipelines(pipelines: Contenders | None) -> Sequence[str | Path | Mapping[str, BaseEstimator]]:
+def _chosen_pipelines(pipelines: Contenders | None) -> tuple[list[str | Path], dict[str, Pipeline]]:
+    """Names and paths of what `compare` was given, in their order, and the estimators among them by name."""
     if pipelines is None:
-        return []
-    if hasattr(pipelines, "fit"):
-        raise InputError("pipelines is an estimator; bring it with a name, as {'mine': estimator}.")
-    return [pipelines] if isinstance(pipelines, str | Path | Mapping) else list(pipelines)
+        return [], {}
+    alone = isinstance(pipelines, str | Path | Mapping) or hasattr(pipelines, "fit")
+    chosen, estimators = [], {}
+    for each in [pipelines] if alone else pipelines:
+        if isinstance(each, Mapping):
+            estimators |= {pipeline.name: pipeline for pipeline in bring(each)}
+            chosen += each
+        elif hasattr(each, "fit"):
+            raise InputError(f"pipelines has an estimator, {each!r}; bring it with a name, as {{'mine': estimator}}.")
+        else:
+            chosen.append(each)
+    if not chosen:
+        raise InputError("pipelines is empty; name one or more, or leave it out for all that run by default.")
+    spellings = [spelled(str(each)) for each in chosen]
+    for name in estimators:
+        if spellings.count(spelled(name)) > 1:
+            raise InputError(f"Two pipelines are called {name!r}; give the estimator another name.")
+    return chosen, estimators
 
 
 def _mark(pipeline: Pipeline) -> str:

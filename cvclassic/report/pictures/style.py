@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from cvclassic.report.harmless import harmless
+
 # matplotlib knows no currentColor: this color, used nowhere else, is replaced by it in the SVG.
 INK = "#010203"
 
@@ -53,8 +55,7 @@ _STYLE = {
     ),
 }
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-# Not what XML can't hold, nor control characters, nor what turns the direction of the text that follows.
-_HARMFUL = re.compile("[^\x20-\x7e\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")  # what XML can't hold, of what `harmless` leaves
 ElementTree.register_namespace("", _SVG)
 
 
@@ -170,8 +171,8 @@ def set_log_ticks(axis) -> None:
 
 
 def in_one_line(text: str) -> str:
-    """Text of any origin in one line, without characters that XML can't hold or that change how others look."""
-    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    """Text of any origin in one line with single spaces, harmless, and without what XML can't hold."""
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", " ".join(harmless(text).split()))
 
 
 def short(text: str, longest: int) -> str:
