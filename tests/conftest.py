@@ -1,5 +1,6 @@
 """Shared by all tests: a small data set of real digits, and pipeline files that behave in given ways."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,15 @@ def pipeline_file(tmp_path):
 def rng():
     """Seeded random numbers."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def heeds_hangup():
+    """Processes that a test starts heed SIGHUP, also where the tests themselves run under nohup."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:
+        yield
+        return
+    before = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)

@@ -491,6 +491,7 @@ def test_output_that_goes_nowhere_is_no_fault(tmp_path, pipeline_file):
 
 
 @linux
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_command_as_an_interrupt_does_also_before_there_is_a_run(tmp_path, name):
     command = compare_command("digits", "--pipeline", "hog_svm", "--out", tmp_path / "run")

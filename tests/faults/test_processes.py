@@ -14,7 +14,10 @@ import pytest
 HERE = Path(__file__).parent
 MISBEHAVES = HERE / "misbehaves.py"
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the processes of Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the processes of Linux"),
+    pytest.mark.usefixtures("heeds_hangup"),
+]
 
 
 def start(folder: Path, settings=(), pipeline=MISBEHAVES, **how):

@@ -262,6 +262,20 @@ def test_another_jobs_outcome_is_none(tmp_path, digits, pipeline_file):
     assert local._taken(tmp_path / ".outcome", second, "classical").result.status.startswith("failed: ")
 
 
+class InterruptedAtItsEnd:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_a_destructor_swallowed_comes_again():
+    def run():
+        del [InterruptedAtItsEnd()][0]
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        run()
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_sigterm_and_sighup_interrupt_and_handlers_come_back(name):
     number = getattr(signal, name, None) or pytest.skip(f"no {name} here")
