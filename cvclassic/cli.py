@@ -66,6 +66,20 @@ def compare(
     train_sizes: Annotated[
         str | None, typer.Option(metavar="N1,N2,all", help="Train at each of these sizes, nested in one another.")
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Test each image once, in so many folds; 1 is a single split. Default: 5 for a folder of fewer than "
+            "2,000 images without a test part."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="subfolder|FILE.csv:COLUMN|REGEX",
+            help="Which pictures of a folder belong together (of one patient, one object): they stay in one part.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the split and of everything random in the pipelines. Default: 0.")
     ] = None,
@@ -108,7 +122,12 @@ def compare(
         ),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Run with so many seeds, on the same splits: --seed and those after it.")
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Run with so many seeds, on the same splits: --seed and those after it. auto, the default of standard "
+            "and full: three for the best of each family, where a fit takes less than a minute.",
+        ),
     ] = None,
     experiment: Annotated[
         list[str] | None, typer.Option(help="A ready-made sweep (see --list), or all. Repeat for several.")
@@ -244,6 +263,8 @@ def _fields(flags: dict[str, object]) -> dict[str, object]:
     for name, field in lists.items():
         if name in flags:
             fields[field] = flags[name]
+    if str(fields.get("repeats", "")).isdecimal():
+        fields["repeats"] = int(fields["repeats"])
     if "pipelines" in fields:
         fields["pipelines"] = [name.strip() for text in fields["pipelines"] for name in text.split(",") if name.strip()]
     if "settings" in fields:

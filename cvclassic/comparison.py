@@ -12,7 +12,7 @@ from cvclassic.runs.folder import RunFolder, copy_run, read_run
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
 from cvclassic.runs.local import Listener, run_locally
-from cvclassic.runs.plan import plan
+from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by, gather
 from cvclassic.runs.record import describe_run
 from cvclassic.study.sentences import answer
@@ -51,15 +51,20 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        pending = folder.pending(jobs)
-        with (
-            watch(pending, record.notes) as listen,
-            closing(run_locally(pending, data, folder, listen=listen)) as outcomes,
-        ):
-            for outcome in outcomes:
-                folder.keep(outcome)
+        _run(folder.pending(folder.record.jobs), data, folder, watch, record.notes)
         study = Study(read_run(out))
+        while more := study.further_jobs():
+            folder.add(more)
+            _run(more, data, folder, watch, [])
+            study = Study(read_run(out))
         return study, write_faces(study, folder.write) if faces else Faces([], [])
+
+
+def _run(jobs: Sequence[Job], data: RunData, folder: RunFolder, watch: Watch, notes: Sequence[str]) -> None:
+    """Run the jobs, and keep what comes of each in the folder."""
+    with watch(jobs, notes) as listen, closing(run_locally(jobs, data, folder, listen=listen)) as outcomes:
+        for outcome in outcomes:
+            folder.keep(outcome)
 
 
 def prepare(question: Question, out: Path) -> None:
@@ -158,8 +163,8 @@ class Comparison:
 
     @property
     def results(self) -> list[Result]:
-        """What was measured, in the order of the jobs."""
-        return [outcome.result for outcome in self.study.run.outcomes]
+        """What was measured, in the order of the jobs; folds are pooled, and `study.run.outcomes` has each."""
+        return [outcome.result for outcome in self.study.outcomes]
 
     def report(self, path: str | Path) -> Path:
         """Write the report's page, one HTML file that needs no network, and return its path."""

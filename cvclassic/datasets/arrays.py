@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cvclassic.datasets.dataset import Dataset
-from cvclassic.datasets.splits import split
+from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
+from cvclassic.datasets.groups import digests, together
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
@@ -21,6 +21,7 @@ def from_arrays(
     seed: int = 0,
     train_size: int | None = None,
     max_train_size: int | None = None,
+    groups=None,
 ) -> Dataset:
     """Labelled images with their splits.
 
@@ -37,6 +38,9 @@ def from_arrays(
         As of `Dataset`.
     seed, train_size, max_train_size
         As of `cvclassic.datasets.load`.
+    groups : array-like of shape (n,), optional
+        Of what is known of each image of `X`, then of `X_test`: those with an equal value (a patient, an object) are
+        never in two splits. Exact copies never are.
 
     Raises
     ------
@@ -59,18 +63,18 @@ def from_arrays(
         raise InputError(f"y_test holds labels that y lacks: {', '.join(map(str, unknown[:5].tolist()))}.")
     numbers = np.concatenate([np.searchsorted(classes, each) for each in labels]).astype(np.int64)
     n_train = None if X_test is None else len(images[0])
-    splits = split(numbers, seed=seed, train_size=train_size, max_train_size=max_train_size, n_train=n_train)
-    return Dataset(
-        name=name,
-        images=images[0] if X_test is None else np.concatenate(images),
+    pixels = images[0] if X_test is None else np.concatenate(images)
+    known = [] if groups is None else [_checked_labels(groups, len(pixels), "groups").tolist()]
+    source = LabelledImages(
+        images=pixels,
         labels=numbers,
         class_names=tuple(str(label) for label in classes.tolist()),
         provenance="arrays that a Python call brought",
         traits=frozenset(traits),
-        train=splits.train,
-        validation=splits.validation,
-        test=splits.test,
+        n_train=n_train,
+        groups=together(digests(pixels), *known),
     )
+    return drawn(name, source.apart(), seed=seed, train_size=train_size, max_train_size=max_train_size)
 
 
 def _checked_labels(y, n: int, name: str) -> np.ndarray:

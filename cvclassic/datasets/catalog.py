@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 from cvclassic.datasets import builtin, standard
-from cvclassic.datasets.dataset import Dataset, LabelledImages
+from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
 from cvclassic.datasets.folder import load_folder
-from cvclassic.datasets.splits import split
 from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
 from cvclassic.errors import DataError, InputError
 
@@ -33,6 +32,7 @@ def load(
     seed: int = 0,
     train_size: int | None = None,
     max_train_size: int | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Load a set and draw its splits.
 
@@ -54,6 +54,9 @@ def load(
         Images of the training part (train and validation together) to use, a stratified sample; default all.
     max_train_size : int, optional
         The same as an upper bound; ignored where `train_size` is given.
+    group : str, optional
+        What tells which images of a folder belong together: see `cvclassic.datasets.groups.groups_of_files`. Exact
+        copies in a folder always do. Not for named sets.
 
     Raises
     ------
@@ -64,24 +67,11 @@ def load(
     """
     name = known_name(name) or name
     try:
-        source = _load_source(name, find_data_dir(data_dir), offline, image_size)
+        source = _load_source(name, find_data_dir(data_dir), offline, image_size, group)
     except OSError as error:  # a file or folder that this user may not read, for one
         raise DataError(f"{name} can't be read: {error}.") from error
-    splits = split(
-        source.labels, seed=seed, train_size=train_size, max_train_size=max_train_size, n_train=source.n_train
-    )
-    return Dataset(
-        name=name if known_name(name) else _folder_name(name),
-        images=source.images,
-        labels=source.labels,
-        class_names=source.class_names,
-        provenance=source.provenance,
-        traits=source.traits,
-        train=splits.train,
-        validation=splits.validation,
-        test=splits.test,
-        warnings=source.warnings,
-    )
+    shown_name = name if known_name(name) else _folder_name(name)
+    return drawn(shown_name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
 
 
 def default_names(*, data_dir: str | Path | None = None, offline: bool = False) -> tuple[list[str], str | None]:
@@ -127,7 +117,9 @@ def names() -> list[tuple[str, str]]:
     return [(name, description) for name, (description, _) in (_EMBEDDED | _STANDARD).items()]
 
 
-def _load_source(name: str, data_dir: Path, offline: bool, image_size: int) -> LabelledImages:
+def _load_source(name: str, data_dir: Path, offline: bool, image_size: int, group: str | None) -> LabelledImages:
+    if group is not None and known_name(name):
+        raise InputError(f"group (--group) is for folders of images; {name} has none. Remove it.")
     if name in _EMBEDDED:
         return _EMBEDDED[name][1]()
     if name in _STANDARD:
@@ -136,7 +128,7 @@ def _load_source(name: str, data_dir: Path, offline: bool, image_size: int) -> L
         return source
     path = Path(name).expanduser()
     if path.is_dir():
-        return load_folder(path, image_size=image_size)
+        return load_folder(path, image_size=image_size, group=group).apart()
     if path.exists():
         raise DataError(f"{path} is a file; name a folder of class folders of images.")
     if os.sep in name or "/" in name:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cvclassic.datasets.splits import split_beside
+from cvclassic.datasets.splits import fold_splits, split, split_beside
+from cvclassic.errors import DataError, InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,12 @@ class Dataset:
         What a reader of the results should know, such as image files that could not be read.
     smaller : tuple of Dataset
         The same set with fewer training images, ascending and nested, where a run learns from several sizes.
+    folds : tuple of Dataset
+        The same set once for each fold, with the splits of that fold. The set's own test split is then all images.
+    given_test : bool
+        Whether the test split came with the set, and was not drawn from it.
+    groups : ndarray of shape (n,), int64; or None
+        Images with the same number belong together. None: each stands for itself, or the splits are given ones.
     """
 
     name: str
@@ -44,6 +51,9 @@ class Dataset:
     test: np.ndarray
     warnings: tuple[str, ...] = ()
     smaller: tuple["Dataset", ...] = ()
+    folds: tuple["Dataset", ...] = ()
+    given_test: bool = False
+    groups: np.ndarray | None = None
 
     @property
     def train_size(self) -> int:
@@ -66,14 +76,32 @@ class Dataset:
         With the seed that the splits were drawn with, it is what `load` gives for this size. InputError for a size that
         the set can't give.
         """
-        train, validation, _ = split_beside(self.test, self.labels, seed=seed, train_size=train_size)
+        train, validation, _ = split_beside(
+            self.test, self.labels, seed=seed, train_size=train_size, groups=self.groups
+        )
         return replace(self, train=train, validation=validation)
+
+    def with_folds(self, n_folds: int, *, seed: int) -> "Dataset":
+        """The same images in `n_folds` folds, so that each image is tested once.
+
+        Train and validation split are those of the first fold. InputError for a set whose test split is given, and for
+        a number of folds that the set can't give.
+        """
+        if self.given_test:
+            raise InputError(
+                f"{self.name} has a test part of its own; folds are for sets without. Remove folds (--folds)."
+            )
+        splits = fold_splits(self.labels, n_folds, seed=seed, groups=self.groups)
+        folds = tuple(replace(self, train=s.train, validation=s.validation, test=s.test) for s in splits)
+        whole = np.arange(len(self.labels))
+        return replace(folds[0], test=whole, folds=folds)
 
 
 class LabelledImages(NamedTuple):
     """A set as its source gives it, before the splits; the fields are those of `Dataset`.
 
-    `n_train` is the size of the official training part, which comes first; None where the source has no split.
+    `n_train` is the size of the official training part, which comes first; None where the source has no split. `groups`
+    are those of `Dataset`.
     """
 
     images: np.ndarray
@@ -83,3 +111,65 @@ class LabelledImages(NamedTuple):
     traits: frozenset[str]
     n_train: int | None
     warnings: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+
+    def apart(self) -> "LabelledImages":
+        """The same without those training images that belong together with a given test image, and with a warning.
+
+        DataError where fewer than two training images of a class are left.
+        """
+        if self.groups is None or self.n_train is None:
+            return self
+        shared = np.isin(self.groups, self.groups[self.n_train :])
+        shared[self.n_train :] = False
+        if not (n := int(shared.sum())):
+            return self
+        kept = ~shared
+        counts, left = (
+            np.bincount(labels, minlength=len(self.class_names))
+            for labels in (self.labels[: self.n_train], self.labels[: self.n_train][kept[: self.n_train]])
+        )
+        emptied = [f"{name} ({counts[k]} images)" for k, name in enumerate(self.class_names) if left[k] < 2]
+        if emptied:
+            raise DataError(
+                f"Of {', '.join(emptied)} too few training images are left: the others are copies of test images, or "
+                "of one group with them. Add other training images, or remove the test part."
+            )
+        warning = (
+            f"{n:,} training images are copies of test images or of one group with them; they were left out of training"
+        )
+        return self._replace(
+            images=self.images[kept],
+            labels=self.labels[kept],
+            groups=self.groups[kept],
+            n_train=self.n_train - n,
+            warnings=(*self.warnings, warning),
+        )
+
+
+def drawn(
+    name: str, source: LabelledImages, *, seed: int, train_size: int | None, max_train_size: int | None
+) -> Dataset:
+    """The data set of a source, with its splits; the options are those of `splits.split`."""
+    splits = split(
+        source.labels,
+        seed=seed,
+        train_size=train_size,
+        max_train_size=max_train_size,
+        n_train=source.n_train,
+        groups=source.groups,
+    )
+    return Dataset(
+        name=name,
+        images=source.images,
+        labels=source.labels,
+        class_names=source.class_names,
+        provenance=source.provenance,
+        traits=source.traits,
+        train=splits.train,
+        validation=splits.validation,
+        test=splits.test,
+        warnings=source.warnings,
+        given_test=source.n_train is not None,
+        groups=source.groups,
+    )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from cvclassic.datasets.dataset import LabelledImages
+from cvclassic.datasets.groups import copies_warning, digests, groups_of_files, together
 from cvclassic.datasets.storage import shown
 from cvclassic.errors import DataError, InputError
 
@@ -22,10 +23,11 @@ _JPEG = b"\xff\xd8"
 _NAMED = 5  # unreadable files that a warning names; the rest is counted
 
 
-def load_folder(folder: Path, *, image_size: int = 32) -> LabelledImages:
+def load_folder(folder: Path, *, image_size: int = 32, group: str | None = None) -> LabelledImages:
     """Read every image below the class folders of `folder`, resized to a square.
 
-    Hidden files and files without an image's suffix are passed over. Orientation marks (EXIF) are followed, 16 bits
+    Those in folders inside of a class folder are of that class. Hidden files and folders, links to folders, and files
+    without an image's suffix are passed over. Orientation marks (EXIF) are followed, 16 bits
     become 8, transparent pixels become white. Images are averaged down and interpolated up; sides of different length
     are stretched to the square. The batch is gray where all images are.
 
@@ -35,13 +37,15 @@ def load_folder(folder: Path, *, image_size: int = 32) -> LabelledImages:
         `folder/<class>/<image>`, or `folder/train/<class>/<image>` and `folder/test/<class>/<image>`.
     image_size : int
         Height and width in pixels, 8 or more.
+    group : str, optional
+        What tells which images belong together: see `groups.groups_of_files`. Exact copies always do.
 
     Raises
     ------
     DataError
         For fewer than two classes, a class without enough images, or classes that differ between train and test.
     InputError
-        For an `image_size` below 8.
+        For an `image_size` below 8, or a `group` that finds none.
     """
     if image_size < SMALLEST_SIZE:
         raise InputError(f"image_size={image_size} is too small to see shapes in; use {SMALLEST_SIZE} or more pixels.")
@@ -59,14 +63,20 @@ def load_folder(folder: Path, *, image_size: int = 32) -> LabelledImages:
         images, labels, part_of = images[readable], labels[readable], part_of[readable]
         counts = [np.bincount(labels[part_of == part], minlength=len(class_names)) for part in range(len(parts))]
         _check_counts(folder, parts, class_names, counts, warnings[-1])
+    images = _drop_equal_channels(images)
+    keys = digests(images)
+    warnings += filter(None, [copies_warning(keys)])
+    files = [Path(os.path.relpath(path, folder)) for path, ok in zip(paths, readable, strict=True) if ok]
+    known = [] if group is None else [groups_of_files(group, files, len(parts))]
     return LabelledImages(
-        images=_drop_equal_channels(images),
+        images=images,
         labels=labels.astype(np.int64),
         class_names=_shown_names(class_names),
         provenance=f"{shown(folder)}, {len(images):,} image files resized to {image_size} x {image_size}",
         traits=frozenset(),
         n_train=int((part_of == 0).sum()) if len(parts) == 2 else None,
         warnings=tuple(warnings),
+        groups=together(keys, *known),
     )
 
 
@@ -112,14 +122,21 @@ def _shown_names(names: list[str]) -> tuple[str, ...]:
 
 
 def _image_files(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.path
-            for entry in entries
-            if not entry.name.startswith(".")
-            and os.path.splitext(entry.name)[1].lower() in SUFFIXES
-            and entry.is_file()
-        )
+    found = []
+    for where, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            path
+            for name in names
+            if not name.startswith(".")
+            and os.path.splitext(name)[1].lower() in SUFFIXES
+            and os.path.isfile(path := os.path.join(where, name))
+        ]
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _check_counts(folder: Path, parts: list[Path], class_names: list[str], counts, unreadable: str = "") -> None:

@@ -10,7 +10,7 @@ from cvclassic.report.results_json import json_text
 from cvclassic.report.tables_csv import csv_text
 from cvclassic.runs.job import file_name
 from cvclassic.study.study import Study
-from cvclassic.study.tables import results_table, sweep_table
+from cvclassic.study.tables import folds_table, results_table, sweep_table
 
 
 def report_files(study: Study) -> tuple[dict[str, bytes], list[str]]:
@@ -34,6 +34,8 @@ def report_files(study: Study) -> tuple[dict[str, bytes], list[str]]:
             files[name] = content
 
     add("results.csv", lambda: csv_text(results_table(study)))
+    if any(dataset.record.folds for dataset in study.datasets):
+        add("folds.csv", lambda: csv_text(folds_table(study)))
     add("results.json", lambda: json_text(study))
     curves = {dataset.name: f"learning_curves_{file_name(dataset.name)}.png" for dataset in study.datasets}
     if study.is_sweep:

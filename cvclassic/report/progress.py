@@ -60,11 +60,12 @@ class _Lasting:
 
 
 def _varied(jobs: Sequence[Job]) -> set[str]:
-    """Settings that not all jobs have alike, "seed" where there are several, "n_train" where a data set has several."""
+    """Settings that not all jobs have alike, "seed" and "n_train" where there are several, and "fold"."""
     names = {name for job in jobs for name, _ in job.settings}
-    varied = {name for name in names if len({dict(job.settings).get(name) for job in jobs}) > 1}
-    if len({job.seed for job in jobs}) > 1:
+    varied = {"fold"} | {name for name in names if len({dict(job.settings).get(name) for job in jobs}) > 1}
+    if len({job.seed for job in jobs if job.fold is None}) > 1:
         varied.add("seed")
+    jobs = [job for job in jobs if job.fold is None]
     if len({(job.dataset, job.n_train) for job in jobs}) > len({job.dataset for job in jobs}):
         varied.add("n_train")
     return varied

@@ -12,13 +12,14 @@ _RUN, _DATASETS, _RESULT = (TypeAdapter(kind) for kind in (RunRecord, tuple[Data
 
 
 def json_text(study: Study) -> str:
-    """The run, its data sets, and its results with the intervals of their accuracies."""
+    """The run, its data sets, its results with the intervals of their accuracies, and the folds of pooled ones."""
     run = study.run
     content = {
         "schema_version": run.record.schema_version,
         "run": _RUN.dump_python(run.record, mode="json"),
         "datasets": _DATASETS.dump_python(run.datasets, mode="json"),
-        "results": [_result(outcome.result) for outcome in run.outcomes],
+        "results": [_result(outcome.result) for outcome in study.outcomes],
+        "folds": [_result(outcome.result) for outcome in run.outcomes if outcome.result.fold is not None],
     }
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 

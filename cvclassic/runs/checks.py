@@ -27,7 +27,9 @@ def check_dataset(record: DatasetRecord, name: str) -> None:
         raise DataError("is of another data set")
     if not record.class_names or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or min(shape) < 1:
         raise DataError("is damaged (no such images, or no classes)")
-    if not sizes.test or min(sizes.test, sizes.train, sizes.validation) < 0:
+    if any(each.test is None or min(each.test, each.train, each.validation) < 0 for each in (sizes, *record.folds)):
+        raise DataError("is damaged (sizes of splits that can't be)")
+    if not sizes.test or (record.folds and sum(fold.test for fold in record.folds) != sizes.test):
         raise DataError("is damaged (sizes of splits that can't be)")
 
 
@@ -37,7 +39,7 @@ def check_result(result: Result, job: Job, family: str, dataset: DatasetRecord) 
         raise DataError("is of another job")
     if result.ok and any(getattr(result, name) is None for name in MEASURED):
         raise DataError("is damaged (figures are missing)")
-    if result.n_test not in (None, dataset.sizes.test):
+    if result.n_test not in (None, n_tested(dataset, job)):
         raise DataError("is damaged (another number of test images)")
     if result.per_class and tuple(each.name for each in result.per_class) != dataset.class_names:
         raise DataError("is damaged (figures of other classes)")
@@ -53,24 +55,36 @@ def check_result(result: Result, job: Job, family: str, dataset: DatasetRecord) 
         raise DataError("is damaged (a negative amount)")
 
 
-def expected_arrays(dataset: DatasetRecord) -> dict[str, Expected]:
-    """The arrays of predictions on `dataset`."""
-    n_test, n_classes = dataset.sizes.test, len(dataset.class_names)
+def n_tested(dataset: DatasetRecord, job: Job) -> int:
+    """The test images of a job; DataError for one of a fold that the data set has not."""
+    if job.fold is None:
+        return dataset.sizes.test
+    if not 1 <= job.fold <= len(dataset.folds):
+        raise DataError("is of a fold that is not there")
+    return dataset.folds[job.fold - 1].test
+
+
+def expected_arrays(dataset: DatasetRecord, job: Job) -> dict[str, Expected]:
+    """The arrays of a job's predictions."""
+    n_test, n_classes = n_tested(dataset, job), len(dataset.class_names)
     labels = Expected(("int64",), ((n_test,),))
     scores = Expected(("float32",), ((n_test, n_classes), *[(n_test,)] * (n_classes == 2)))
-    return {"y_true": labels, "y_pred": labels, "scores": scores}
+    places = {} if job.fold is None else {"places": labels}
+    return {"y_true": labels, "y_pred": labels, "scores": scores} | places
 
 
-def checked_predictions(arrays: dict[str, np.ndarray], n_classes: int) -> Predictions:
-    """Predictions of `expected_arrays`: labels are classes, scores finite."""
-    scores = arrays.get("scores")
-    if not {"y_true", "y_pred"} <= set(arrays):
-        raise DataError("is damaged (no labels)")
+def checked_predictions(arrays: dict[str, np.ndarray], dataset: DatasetRecord, job: Job) -> Predictions:
+    """Predictions of `expected_arrays`: labels are classes, scores finite, places ascending test images."""
+    scores, places, n_classes = arrays.get("scores"), arrays.get("places"), len(dataset.class_names)
+    if not {"y_true", "y_pred"} <= set(arrays) or (places is None) != (job.fold is None):
+        raise DataError("is damaged (arrays are missing)")
+    if places is not None and (np.any(np.diff(places) < 1) or places[0] < 0 or places[-1] >= dataset.sizes.test):
+        raise DataError("is damaged (places of test images that can't be)")
     if any(np.any((arrays[name] < 0) | (arrays[name] >= n_classes)) for name in ("y_true", "y_pred")):
         raise DataError("is damaged (labels that are no classes)")
     if scores is not None and not np.isfinite(scores).all():
         raise DataError("is damaged (scores that are no finite numbers)")
-    return Predictions(arrays["y_true"], arrays["y_pred"], scores)
+    return Predictions(arrays["y_true"], arrays["y_pred"], scores, places)
 
 
 # What every job that succeeded has.

@@ -86,6 +86,8 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     spent = _fit(estimator, X_train, y_train, X_val, y_val)
     predicted = predict_with_scores(estimator, X_test)
     predictions = _checked(predicted, y_test, part.n_classes)
+    if job.fold is not None:
+        predictions = replace(predictions, places=part.test)
     peak_memory = peak_memory_bytes()
 
     sample = _train_sample(len(y_train), job.seed)
@@ -122,7 +124,8 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
 
 
 def _result(job: Job, family: str, status: str) -> Result:
-    return Result(job.dataset, job.pipeline, family, status, job.seed, job.n_train, settings=job.settings)
+    names = {"settings": job.settings, "fold": job.fold}
+    return Result(job.dataset, job.pipeline, family, status, job.seed, job.n_train, **names)
 
 
 def _prepare(estimator: BaseEstimator, X: np.ndarray) -> None:

@@ -5,12 +5,13 @@ RUN/.lock, RUN/.holder           held by the process that works in the folder, a
 RUN/<data set>/dataset.json      a `DatasetRecord`
 RUN/<data set>/splits.npz        train, validation, test: index arrays
 RUN/<data set>/splits-n<images>.npz    the same for each smaller number of training images
+RUN/<data set>/splits-fold<k>.npz      the same for each fold
 RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
 RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
 RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
 RUN/report.html, report.md, results.csv, results.json    made from all of the above
-RUN/sweep.csv, learning_curves_<data set>.png    the same, where settings, sizes or seeds were swept
+RUN/folds.csv, sweep.csv, learning_curves_<data set>.png    the same, where there were folds, or something was swept
 
 Names of folders come from `file_name` and `Job.folder`, never from a file.
 """
@@ -21,6 +22,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
 
@@ -178,7 +180,8 @@ class RunFolder:
                     f"The data set {name} is no longer the one that {self.path} began with; start a new run."
                 )
         families = [[(each.name, each.family) for each in kept.pipelines] for kept in (self.record, record)]
-        if families[0] != families[1] or self.record.jobs != record.jobs:
+        # Later jobs are seeds that were added when it was known what contends.
+        if families[0] != families[1] or self.record.jobs[: len(record.jobs)] != record.jobs:
             raise InputError(f"The pipelines are no longer those that {self.path} began with; start a new run.")
         for dataset in datasets:
             with self._explained():
@@ -188,6 +191,13 @@ class RunFolder:
                     if not _holds(folder / name, content):
                         remove(folder / name)
                         write_content(folder / name, content)
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Add jobs to the run's record."""
+        record = replace(self.record, jobs=(*self.record.jobs, *jobs))
+        with self._explained():
+            write_content(self.path / RECORD, to_json(record))
+        self.record = record
 
     def pending(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of `jobs` that have no readable result of this very job, or a failed one, or no predictions."""
@@ -367,9 +377,10 @@ def _remove_left_overs(folder: Path) -> None:
 
 def _dataset_files(dataset: Dataset) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Names of a data set's files, and what makes the content of each."""
-    for part in (*dataset.smaller, dataset):
-        splits = {"train": part.train, "validation": part.validation, "test": part.test}
-        yield "splits.npz" if part is dataset else f"splits-n{len(part.train)}.npz", partial(npz, splits)
+    parts = {f"splits-n{len(part.train)}.npz": part for part in dataset.smaller}
+    parts |= {f"splits-fold{k}.npz": fold for k, fold in enumerate(dataset.folds, 1)}
+    for name, part in {**parts, "splits.npz": dataset}.items():
+        yield name, partial(npz, {"train": part.train, "validation": part.validation, "test": part.test})
     yield TEST_IMAGES, lambda: npy(dataset.images[dataset.test])
     labels = dataset.labels[dataset.train]
     examples = [dataset.train[np.flatnonzero(labels == k)[0]] for k in range(dataset.n_classes)]
@@ -440,18 +451,17 @@ def _read_outcome(run: Path, job: Job, dataset: DatasetRecord, family: str) -> t
     if not result.ok:
         return Outcome(result), []
     try:
-        return Outcome(result, _read_predictions(run / job.folder / PREDICTIONS, dataset)), []
+        arrays = read_npz(run / job.folder / PREDICTIONS, expected_arrays(dataset, job))
+        return Outcome(result, checked_predictions(arrays, dataset, job)), []
     except (OSError, DataError) as error:
         return Outcome(result), [f"{job.folder}/{PREDICTIONS} {_why(error)}: what needs predictions lacks this job."]
 
 
 def _arrays(predictions: Predictions) -> dict[str, np.ndarray]:
     arrays = {"y_true": predictions.y_true.astype(np.int64), "y_pred": predictions.y_pred.astype(np.int64)}
+    if predictions.places is not None:
+        arrays["places"] = predictions.places.astype(np.int64)
     return arrays if predictions.scores is None else arrays | {"scores": predictions.scores.astype(np.float32)}
-
-
-def _read_predictions(path: Path, dataset: DatasetRecord) -> Predictions:
-    return checked_predictions(read_npz(path, expected_arrays(dataset)), len(dataset.class_names))
 
 
 def _family(record: RunRecord, job: Job) -> str:

@@ -79,4 +79,5 @@ def _registered(modules: Sequence[ModuleType]) -> Iterator[None]:
 
 def _without_images(dataset: Dataset) -> Dataset:
     none = np.empty((0, *dataset.images.shape[1:]), dataset.images.dtype)
-    return replace(dataset, images=none, smaller=tuple(replace(part, images=none) for part in dataset.smaller))
+    smaller, folds = (tuple(replace(part, images=none) for part in parts) for parts in (dataset.smaller, dataset.folds))
+    return replace(dataset, images=none, smaller=smaller, folds=folds)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from cvclassic.runs.settings import Pairs, Settings, describe_settings
 from cvclassic.runs.spec import RunSpec
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 LONGEST_NAME = 80  # characters of a part of a folder's name
 FAMILIES = ("classical", "hybrid", "neural")
 FINITE = ConfigDict(allow_inf_nan=False)
@@ -58,7 +58,7 @@ class Tuning:
 class Job:
     """One thing to fit: a pipeline on a data set, with a seed, a number of training images and settings.
 
-    `n_train` counts the images that it is fitted on, without validation.
+    `n_train` counts the images that it is fitted on, without validation. `fold` counts from 1; None without folds.
     """
 
     dataset: str
@@ -66,12 +66,14 @@ class Job:
     seed: int
     n_train: int
     settings: Settings = ()
+    fold: int | None = None
 
     @property
     def name(self) -> str:
         """The name of its folder below the data set's: a file name on every system, and no other job's."""
         settings = describe_settings(self.settings).replace(", ", ",")
-        name = f"{file_name(self.pipeline)}-seed{self.seed}-n{self.n_train}"
+        fold = "" if self.fold is None else f"-fold{self.fold}"
+        name = f"{file_name(self.pipeline)}-seed{self.seed}-n{self.n_train}{fold}"
         return f"{name}-{file_name(settings)}" if settings else name
 
     @property
@@ -82,14 +84,15 @@ class Job:
     @property
     def sentence(self) -> str:
         """What it is, in words."""
-        return f"{self.pipeline} on {self.dataset}: {self.told(('n_train', 'seed', *dict(self.settings)))}"
+        return f"{self.pipeline} on {self.dataset}: {self.told(('n_train', 'seed', 'fold', *dict(self.settings)))}"
 
     def told(self, varied: Collection[str]) -> str:
-        """What tells it apart from others on its data set, where these vary: settings by name, "n_train", "seed"."""
+        """What tells it apart on its data set, where these vary: settings by name, "n_train", "seed", "fold"."""
         n_train = f"{self.n_train:,} training images" if "n_train" in varied else ""
         settings = describe_settings(tuple(pair for pair in self.settings if pair[0] in varied))
         seed = f"seed {self.seed}" if "seed" in varied else ""
-        return ", ".join(filter(None, [n_train, settings, seed]))
+        fold = f"fold {self.fold}" if "fold" in varied and self.fold is not None else ""
+        return ", ".join(filter(None, [n_train, settings, seed, fold]))
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class Result:
     corruptions: dict[str, list[float]] | None = None
     mean_corruption_error: float | None = None
     n_corrupted: int | None = None
+    fold: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -144,23 +148,26 @@ class Result:
 
     @property
     def job(self) -> Job:
-        return Job(self.dataset, self.pipeline, self.seed, self.n_train, self.settings)
+        return Job(self.dataset, self.pipeline, self.seed, self.n_train, self.settings, self.fold)
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a job said of the test images, in their order.
+    """What a job said of its test images, in their order.
 
     Attributes
     ----------
     y_true, y_pred : ndarray of shape (n_test,), int64
         Numbers of classes.
     scores : ndarray of shape (n_test, n_classes) or, for two classes, (n_test,), float32; or None
+    places : ndarray of shape (n_test,), int64; or None
+        Of a fold: where its images stand among the test images of the data set, ascending.
     """
 
     y_true: np.ndarray
     y_pred: np.ndarray
     scores: np.ndarray | None = None
+    places: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,8 +195,9 @@ class Sizes:
 class DatasetRecord:
     """What a run says of a data set (dataset.json).
 
-    `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `test_images` is a hash of the test
-    images and their labels: two runs with the same one were tested on the same.
+    `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `folds` are the sizes of each fold;
+    `sizes` are then those of the first, with all images to test on. `test_images` is a hash of the test images and
+    their labels: two runs with the same one were tested on the same.
     """
 
     name: str
@@ -199,6 +207,7 @@ class DatasetRecord:
     image_shape: tuple[int, ...]
     sizes: Sizes
     smaller_sizes: tuple[Sizes, ...] = ()
+    folds: tuple[Sizes, ...] = ()
     warnings: tuple[str, ...] = ()
     test_images: str = ""
 

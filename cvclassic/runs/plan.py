@@ -1,7 +1,7 @@
 """What a run does: a job for each data set, pipeline, training size, combination of settings and seed."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,8 +39,10 @@ class RunData:
         return RunData(self.spec, datasets, {job.pipeline: self.pipelines[job.pipeline]})
 
     def part(self, job: Job) -> Dataset:
-        """The job's data set with its splits at the job's training size."""
+        """The job's data set with its splits of the job's fold, or at the job's training size."""
         dataset = self.datasets[job.dataset]
+        if job.fold is not None:
+            return dataset.folds[job.fold - 1]
         return next(part for part in (*dataset.smaller, dataset) if len(part.train) == job.n_train)
 
     def stack(self, job: Job) -> TrainingStack:
@@ -66,7 +68,8 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
 
     Each pipeline gets those of the spec's `settings` and `sweep` that it has: a sweep of the batch size is one job, not
     several, for an SVM. Settings of the training stack are the run's, and no job's. The splits are the data set's, the
-    same for all. A data set with `smaller` ones gets jobs for each of them too.
+    same for all. A data set with `smaller` ones gets jobs for each of them too; one with folds gets a job for each of
+    these, with a seed of its own.
 
     Raises
     ------
@@ -90,9 +93,7 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             grid = _grid(fixed, spec.sweep, names)
             for chosen in grid:
                 stack_with(stack, pipeline.stack, chosen)  # refuses wrong values now
-            sizes = [len(part.train) for part in (*dataset.smaller, dataset)]
-            for n_train, chosen, seed in itertools.product(sizes, grid, spec.seeds):
-                jobs.append(Job(dataset.name, pipeline.name, seed, n_train, chosen))
+            jobs += _jobs(dataset, pipeline, grid, spec)
     if not jobs:
         raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
     taken |= {name for name, _ in spec.settings if name in STACK_FIELDS}  # the run's, as by its flag
@@ -123,6 +124,16 @@ def stack_with(stack: TrainingStack, own: TrainingStack | None, settings: Settin
         return own if stack.time_budget is None else replace(own, time_budget=stack.time_budget)
     of_stack, _ = split_settings(settings, stack)
     return replace(stack, **of_stack)
+
+
+def _jobs(dataset: Dataset, pipeline: Pipeline, grid: Iterable[Settings], spec: RunSpec) -> Iterator[Job]:
+    if dataset.folds:
+        for chosen, (fold, part) in itertools.product(grid, enumerate(dataset.folds)):
+            yield Job(dataset.name, pipeline.name, spec.seed + fold, len(part.train), chosen, fold + 1)
+        return
+    sizes = [len(part.train) for part in (*dataset.smaller, dataset)]
+    for n_train, chosen, seed in itertools.product(sizes, grid, spec.seeds):
+        yield Job(dataset.name, pipeline.name, seed, n_train, chosen)
 
 
 def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool:

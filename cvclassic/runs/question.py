@@ -17,7 +17,7 @@ from cvclassic.errors import DataError, InputError
 from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines, spelled
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.record import available_threads, fingerprint
-from cvclassic.runs.spec import EMBEDDED, RunSpec
+from cvclassic.runs.spec import AUTO, DEFAULT_FOLDS, EMBEDDED, FEW_IMAGES, RunSpec
 from cvclassic.runs.train_sizes import at_train_sizes
 
 Arrays = tuple[np.ndarray, ...]
@@ -106,7 +106,9 @@ def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: li
         datasets=[_absolute(name, question) for name in spec.datasets],
         pipelines=[pipeline.name if pipeline.brought else pipeline.reference for pipeline in chosen],
     )
-    loaded = [_dataset(question, spec, name) for name in spec.datasets]
+    loaded = [_folded(_dataset(question, spec, name), spec, name) for name in spec.datasets]
+    if spec.repeats is None:
+        spec = spec.replace(repeats=1 if spec.preset == "quick" or spec.varies else AUTO)
     if spec.train_sizes:
         loaded, left_out = at_train_sizes(loaded, spec.train_sizes, seed=spec.seed)
         notes = [*notes, *left_out]
@@ -126,7 +128,18 @@ def _dataset(question: Question, spec: RunSpec, name: str) -> Dataset:
         seed=spec.seed,
         train_size=spec.train_size,
         max_train_size=spec.max_train_size,
+        group=spec.group,
     )
+
+
+def _folded(dataset: Dataset, spec: RunSpec, name: str) -> Dataset:
+    """The data set in the folds that were asked for, or that it has by default."""
+    n_folds = spec.folds or 1
+    if spec.folds is None and not spec.varies and spec.train_size is None and not datasets.known_name(name):
+        whole = dataset.train_size + len(dataset.test) == len(dataset.labels)
+        small = whole and len(dataset.labels) < FEW_IMAGES and not dataset.given_test
+        n_folds = DEFAULT_FOLDS if small else 1
+    return dataset if n_folds == 1 else dataset.with_folds(n_folds, seed=spec.seed)
 
 
 def _absolute(name: str, question: Question) -> str:

@@ -61,15 +61,17 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         image_shape=tuple(dataset.image_shape),
         sizes=Sizes(len(dataset.train), len(dataset.validation), len(dataset.test)),
         smaller_sizes=tuple(Sizes(len(part.train), len(part.validation)) for part in dataset.smaller),
+        folds=tuple(Sizes(len(fold.train), len(fold.validation), len(fold.test)) for fold in dataset.folds),
         warnings=tuple(dataset.warnings),
         test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
     )
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash of the images, labels and splits of `dataset`, the smaller ones too."""
-    smaller = [indices for part in dataset.smaller for indices in (part.train, part.validation)]
-    return _digest(dataset.images, dataset.labels, dataset.train, dataset.validation, dataset.test, *smaller)
+    """A hash of the images, labels and splits of `dataset`, the smaller ones and folds too."""
+    parts = [dataset, *dataset.smaller, *dataset.folds]
+    splits = [indices for part in parts for indices in (part.train, part.validation, part.test)]
+    return _digest(dataset.images, dataset.labels, *splits)
 
 
 def available_threads() -> int:

@@ -17,6 +17,9 @@ ALL = "all"
 EMBEDDED = ("digits", "shapes")
 HOURS = 3600.0
 MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
+AUTO = "auto"
+DEFAULT_FOLDS = 5
+FEW_IMAGES = 2000  # below this a single test part is too small a sample
 
 
 class Preset(NamedTuple):
@@ -47,10 +50,18 @@ class RunSpec:
         Images of the training part to use, validation included; a stratified sample.
     train_sizes : sequence of int or "all"
         Train at each of these sizes, nested in one another.
+    folds : int, optional
+        Test each image once, in so many stratified folds; 1 is a single split. None is 5 for a folder or arrays without
+        a test part and with fewer than 2,000 images, where neither sizes nor settings nor seeds are varied; else 1.
+    group : str, optional
+        What tells which pictures of a folder belong together, and so to one side of a split: "subfolder",
+        "FILE.csv:COLUMN", or a regular expression for their names.
     seed : int
         Of the splits, and of everything random in the pipelines.
-    repeats : int
-        Run with so many seeds on the same splits: `seed` and those after it.
+    repeats : int or "auto", optional
+        Run with so many seeds on the same splits: `seed` and those after it. "auto" runs each pipeline once and the
+        contender of each family, where it is one whose predictions depend on the seed and a fit takes less than a
+        minute, three times. None is "auto", and 1 for preset quick, folds, sweeps and sizes.
     optimizer, learning_rate, batch_size, epochs : optional
         Of all neural pipelines; None is what `cvclassic.neural.TrainingStack` and the preset say.
     time_budget : float, optional
@@ -91,8 +102,10 @@ class RunSpec:
     preset: Literal["quick", "standard", "full"] | None = None
     train_size: int | None = None
     train_sizes: tuple[int | Literal["all"], ...] = ()
+    folds: int | None = None
+    group: str | None = None
     seed: int = 0
-    repeats: int = 1
+    repeats: int | Literal["auto"] | None = None
     optimizer: str | None = None
     learning_rate: float | None = None
     batch_size: int | None = None
@@ -120,6 +133,7 @@ class RunSpec:
         self._set("brought", _pairs(self, "brought"))
         self._set("optimizer", _lowered(self.optimizer))
         self._set("preset", _lowered(self.preset))
+        self._set("repeats", _lowered(self.repeats))
         self._check_choices()
         self._check_numbers()
         self._set("train_sizes", self._checked_sizes())
@@ -143,7 +157,13 @@ class RunSpec:
 
     @property
     def seeds(self) -> range:
-        return range(self.seed, self.seed + self.repeats)
+        """Those of every pipeline, whatever came of others."""
+        return range(self.seed, self.seed + (self.repeats if isinstance(self.repeats, int) else 1))
+
+    @property
+    def varies(self) -> bool:
+        """Whether the run is about something that it varies: settings, training sizes, or seeds."""
+        return bool(self.sweep or self.train_sizes or self.experiment or len(self.seeds) > 1)
 
     def replace(self, **changes) -> "RunSpec":
         """A copy with other values for some fields, checked again."""
@@ -172,20 +192,23 @@ class RunSpec:
                 raise _wrong(name, getattr(self, name), "it is True or False")
         if isinstance(self.data_dir, Path):
             self._set("data_dir", str(self.data_dir))
-        for name in ("optimizer", "data_dir", "experiment"):
+        for name in ("optimizer", "data_dir", "experiment", "group"):
             if not isinstance(getattr(self, name), str | None):
                 raise _wrong(name, getattr(self, name), "it is a text")
 
     def _check_numbers(self) -> None:
         for name, least in _WHOLE.items():
             value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
+            if (value is None and name in _OPTIONAL) or (name == "repeats" and value == AUTO):
                 continue
             if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-                raise _wrong(name, value, f"it is a whole number of at least {least}")
+                other = f" or {AUTO!r}" * (name == "repeats")
+                raise _wrong(name, value, f"it is a whole number of at least {least}{other}")
             self._set(name, int(value))  # NumPy's numbers are none in JSON
-        if self.seeds[-1] > MOST_SEED:
-            raise _wrong("seed", self.seed, f"with all repeats it is at most {MOST_SEED:,}")
+        if self.seed + max(len(self.seeds), self.folds or DEFAULT_FOLDS) > MOST_SEED:
+            raise _wrong("seed", self.seed, f"with all repeats and folds it is at most {MOST_SEED:,}")
+        if (self.folds or 1) > 1:
+            self._check_beside_folds()
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
@@ -197,6 +220,18 @@ class RunSpec:
             if not fine:
                 raise _wrong(name, value, f"it is a number {_POSITIVE[name]} above 0".replace("  ", " "))
             self._set(name, float(value))
+
+    def _check_beside_folds(self) -> None:
+        beside = {
+            "repeats": isinstance(self.repeats, int) and self.repeats > 1,
+            "train_size": self.train_size is not None,
+            "train_sizes": bool(self.train_sizes),
+        }
+        for name, given in beside.items():
+            if given:
+                why = "each fold has a seed of its own" if name == "repeats" else "folds use all images"
+                flag = "--" + name.replace("_", "-")
+                raise InputError(f"{name} ({flag}) and folds (--folds) don't go together: {why}. Remove one of them.")
 
     def _checked_sizes(self) -> tuple[int | Literal["all"], ...]:
         """Ascending, each once, "all" last."""
@@ -230,10 +265,13 @@ STACK_FLAGS = ("optimizer", "learning_rate", "batch_size", "epochs", "time_budge
 STACK_FIELDS = tuple(field.name for field in fields(TrainingStack))
 _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {
-    "train_size": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
+    "train_size": 1, "folds": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
 }  # fmt: skip
 _POSITIVE = {"learning_rate": "", "time_budget": "of seconds", "timeout": "of seconds", "memory_limit": "of GiB"}
-_OPTIONAL = ("train_size", "batch_size", "epochs", "threads", "learning_rate", "time_budget", "memory_limit")
+_OPTIONAL = (
+    *("train_size", "folds", "repeats", "batch_size", "epochs", "threads"),
+    *("learning_rate", "time_budget", "memory_limit"),
+)
 
 
 def _wrong(field: str, value: object, advice: str) -> InputError:

@@ -184,8 +184,10 @@ def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
 
 
 def _with_images(dataset: Dataset, images: np.ndarray) -> Dataset:
-    smaller = tuple(replace(part, images=images) for part in dataset.smaller)
-    return replace(dataset, images=images, smaller=smaller)
+    smaller, folds = (
+        tuple(replace(part, images=images) for part in parts) for parts in (dataset.smaller, dataset.folds)
+    )
+    return replace(dataset, images=images, smaller=smaller, folds=folds)
 
 
 def _leave(handover: Handover, outcome: Outcome | str) -> None:

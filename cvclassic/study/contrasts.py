@@ -1,6 +1,6 @@
 """How sure differences are: tests between contenders on the test images, and what validation can tell apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvclassic.runs.job import Predictions
-from cvclassic.study.statistics import compare_seeds, holm, mcnemar
+from cvclassic.study.statistics import compare_trainings, holm, mcnemar
 
 if TYPE_CHECKING:  # the study itself makes its contrasts
     from cvclassic.study.study import Configuration, DatasetStudy
 
 SIGNIFICANT = 0.05
 MCNEMAR = "McNemar's exact test"
+T_TEST = "t-test over images and trainings"
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,9 @@ class Contrast:
 def contrasts_of(contenders: Sequence["Configuration"]) -> dict[tuple[str, str], Contrast]:
     """The contrast of each pair by both names, both ways round; pairs that can't be tested are missing.
 
-    Where two have several seeds in common and differ by not the same on each of them, a paired t-test over these seeds
-    says whether the difference outlasts the chances of training. Else McNemar's exact test compares the predictions of
-    the first seed that both have.
+    See `contrast_of` for the test. The p-values are corrected for all pairs.
     """
-    tested = [found for pair in combinations(contenders, 2) if (found := _tested(*pair)) is not None]
+    tested = [found for pair in combinations(contenders, 2) if (found := contrast_of(*pair)) is not None]
     adjusted = holm([contrast.p_value for contrast in tested])
     found = {}
     for contrast, p_value in zip(tested, adjusted, strict=True):
@@ -78,6 +77,24 @@ def contrasts_of(contenders: Sequence["Configuration"]) -> dict[tuple[str, str],
         found[contrast.first, contrast.second] = contrast
         found[contrast.second, contrast.first] = contrast.reversed()
     return found
+
+
+def contrast_of(first: "Configuration", second: "Configuration") -> Contrast | None:
+    """The contrast with the p-value of its test alone; None where predictions to compare are missing.
+
+    Where one of them has several seeds that make a difference, a t-test over images and trainings says whether the
+    difference outlasts the chances of both. Else McNemar's exact test compares the predictions of their first seeds.
+    """
+    said = [_said(each) for each in (first, second)]
+    if not all(said) or any(not np.array_equal(each.y_true, said[0][0].y_true) for of in said for each in of):
+        return None
+    right = [np.stack([each.y_pred == each.y_true for each in of]) for of in said]
+    if len(right[0]) == len(right[1]) == 1:
+        counts = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
+        difference = (counts[0] - counts[1]) / right[0].shape[1]
+        return Contrast(first.name, second.name, difference, mcnemar(*counts), MCNEMAR)
+    found = compare_trainings(*right)
+    return Contrast(first.name, second.name, found.difference, found.p_value, T_TEST)
 
 
 @dataclass(frozen=True)
@@ -121,25 +138,7 @@ def p_text(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
-def _tested(first: "Configuration", second: "Configuration") -> Contrast | None:
-    """The contrast with the p-value of its test alone; None where no test can be made."""
-    accuracies = [{r.seed: r.test_accuracy for r in each.results} for each in (first, second)]
-    seeds = sorted(accuracies[0].keys() & accuracies[1].keys())
-    if len(seeds) > 1:
-        paired = compare_seeds(*([of[seed] for seed in seeds] for of in accuracies))
-        if paired.p_value is not None:
-            method = f"paired t-test over {len(seeds)} seeds"
-            return Contrast(first.name, second.name, paired.mean, paired.p_value, method)
-    predictions = [_predictions(each) for each in (first, second)]
-    for seed in seeds:
-        one, other = (of.get(seed) for of in predictions)
-        if one and other and np.array_equal(one.y_true, other.y_true):
-            right, also = (each.y_pred == each.y_true for each in (one, other))
-            counts = int(np.sum(right & ~also)), int(np.sum(also & ~right))
-            difference = (counts[0] - counts[1]) / len(right)
-            return Contrast(first.name, second.name, difference, mcnemar(*counts), MCNEMAR)
-    return None
-
-
-def _predictions(configuration: "Configuration") -> Mapping[int, Predictions]:
-    return {each.result.seed: each.predictions for each in configuration.succeeded if each.predictions is not None}
+def _said(configuration: "Configuration") -> list[Predictions]:
+    """The predictions of its seeds that have some; of one seed where they make no difference."""
+    said = [outcome.predictions for outcome in configuration.succeeded if outcome.predictions is not None]
+    return said if configuration.varies else said[:1]

@@ -1,11 +1,12 @@
 """What a run says in words: of each data set the answer, of a sweep what was seen, and what a reader must know."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from cvclassic.runs.job import Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.runs.spec import RunSpec
-from cvclassic.study.contrasts import gap_on_validation
+from cvclassic.study.contrasts import Contrast, contrast_of, gap_on_validation
 from cvclassic.study.sizes import NO_VALIDATION, seen_over_sizes
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import accuracy_text, figure_of, interval_text, percent
@@ -19,7 +20,7 @@ def answer(dataset: DatasetStudy) -> list[str]:
     The best classical pipeline stands against the best neural one (where there is but one of the two families, the
     winner against the next), each chosen on the validation images; then come the winner of all, what is better or not
     told from it on the test images, and which of those fits fastest. Of a single pipeline with several settings, what a
-    sweep says of them.
+    sweep says of them. With folds the two that stand against each other are choices inside each fold.
     """
     contenders = dataset.contenders
     if not contenders:
@@ -48,7 +49,7 @@ def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
         return ["No job succeeded.", "There is nothing to compare."]
     over_sizes = seen_over_sizes(scored) if scored[0].study.has_sizes else []
     spec = scored[0].study.run.spec
-    if over_sizes and not spec.sweep and spec.repeats == 1:
+    if over_sizes and not spec.sweep and len(spec.seeds) == 1:
         return over_sizes
 
     def sentence(clause: Callable[[DatasetStudy], str]) -> str:
@@ -73,7 +74,7 @@ def header_lines(study: Study) -> list[str]:
     if spec.settings:
         lines.append(f"Settings: {describe_settings(spec.settings)}")
     lines += [f"Swept: {name} = {', '.join(values)}" for name, values in spec.sweep]
-    if spec.repeats > 1:
+    if len(spec.seeds) > 1:
         lines.append(
             f"Each setting with seeds {spec.seeds[0]} to {spec.seeds[-1]}, on the splits of seed {spec.seeds[0]}"
         )
@@ -99,17 +100,21 @@ def description_lines(dataset: DatasetStudy) -> list[str]:
     shape = " x ".join(str(side) for side in record.image_shape[:2])
     kind = "RGB" if len(record.image_shape) == 3 else "gray"
     sizes = record.sizes
-    return [
-        f"{len(record.class_names)} classes, {shape} {kind}; {record.provenance}",
-        f"Split: {sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test images",
-    ]
+    split = f"Split: {sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test images"
+    if record.folds:
+        split = (
+            f"{len(record.folds)} folds: each of the {sizes.test:,} images is tested once, by models fitted on "
+            f"{_span([fold.train for fold in record.folds])} images, with "
+            f"{_span([fold.validation for fold in record.folds])} to validate on"
+        )
+    return [f"{len(record.class_names)} classes, {shape} {kind}; {record.provenance}", split]
 
 
 def remark_lines(dataset: DatasetStudy) -> list[str]:
     """What else a reader must know: samples, recipes, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
-    results = [outcome.result for outcome in dataset.outcomes]
-    lines = []
+    results = [outcome.result for outcome in dataset.trainings]
+    lines = _repeats_lines(dataset)
     sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
     if sampled:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
@@ -150,6 +155,8 @@ def _alone(dataset: DatasetStudy, only: Configuration) -> str:
 
 def _two(dataset: DatasetStudy) -> list[str]:
     """The two that the question is about, and whether they differ."""
+    if dataset.record.folds and _question(dataset):
+        return _two_in_folds(dataset)
     question, contenders = _question(dataset), dataset.contenders
     first, second = question or contenders[:2]
     winner = f"the best pipeline {_chosen(first, contenders, _n_validation(dataset))}"
@@ -158,8 +165,34 @@ def _two(dataset: DatasetStudy) -> list[str]:
         f"On {dataset.name}, {first.name}, {roles[0]}, classifies {_accuracy(first)} of the {_test_images(dataset)} "
         f"rightly, after a fit of {_fit(first)}; {second.name}, {roles[1]}, needs {_fit(second)} and reaches "
         f"{_accuracy(second, short=True)}.{_one_family(dataset)}",
-        _difference(dataset, first, second),
+        _difference(first, second, dataset.contrast(first, second), len(dataset.contrasts) // 2),
     ]
+
+
+def _two_in_folds(dataset: DatasetStudy) -> list[str]:
+    """The best of each family, chosen inside each fold; and which one that is by the mean over the folds."""
+    families = ("classical", "neural")
+    named, choices, said, several = [], [], [], False
+    for family in families:
+        best, choice = dataset.best(family), dataset.choice(family)
+        role = f"{best.name}, the only {family} pipeline,"
+        if choice is not best:
+            several = True
+            choice = replace(choice, name=f"the best {family} one")
+            role = f"the best {family} pipeline, chosen in each fold on its validation images,"
+        named.append(best)
+        choices.append(choice)
+        said.append(f"{role} classifies {_accuracy(choice)} rightly")
+    sentences = [
+        f"On {dataset.name} each of the {dataset.record.sizes.test:,} images was tested once, by a model that never "
+        f"saw it ({len(dataset.record.folds)} folds).",
+        f"{_capital('; '.join(said))}.",
+        _difference(*choices, contrast_of(*choices), 1),
+    ]
+    if several:
+        by_mean = " and ".join(f"{each.name} ({_accuracy(each, short=True)}, a fit of {_fit(each)})" for each in named)
+        sentences.append(f"By the mean over the folds these are {by_mean}.")
+    return sentences
 
 
 def _question(dataset: DatasetStudy) -> tuple[Configuration, Configuration] | None:
@@ -185,10 +218,13 @@ def _chosen(best: Configuration, among: Sequence[Configuration], number: str = "
         return f"by fit time, for {NO_VALIDATION}"
     accuracies = [each.mean("validation_accuracy") for each in among if each is not best]
     equals = any(abs(accuracy - best.mean("validation_accuracy")) < 1e-12 for accuracy in accuracies)
-    return f"on the {number}validation images" + ", the fastest of equals" * equals
+    folds = " of all folds" if best.folds else ""
+    return f"on the {number}validation images{folds}" + ", the fastest of equals" * equals
 
 
 def _n_validation(dataset: DatasetStudy) -> str:
+    if dataset.record.folds:
+        return ""
     sizes = [*dataset.record.smaller_sizes, dataset.record.sizes]
     compared = dataset.contenders[0].n_train
     return next((f"{each.validation:,} " for each in sizes if each.train == compared), "")
@@ -202,19 +238,18 @@ def _one_family(dataset: DatasetStudy) -> str:
     return f" All that {'succeeded' if others else 'ran'} here are {families.pop()}."
 
 
-def _difference(dataset: DatasetStudy, first: Configuration, second: Configuration) -> str:
-    contrast, of_means = dataset.contrast(first, second), first.mean("test_accuracy") - second.mean("test_accuracy")
+def _difference(first: Configuration, second: Configuration, contrast: Contrast | None, n_pairs: int) -> str:
+    of_means = first.mean("test_accuracy") - second.mean("test_accuracy")
     apart = contrast.difference if contrast else of_means
     points = f"{100 * abs(apart):.2f} points"
     if contrast is None:
         return f"Their difference of {points} was not tested, for predictions or seeds to compare are missing."
-    test = contrast.told(len(dataset.contrasts) // 2)
-    shared = "" if abs(apart - of_means) < 1e-12 else " over the seeds that both have"
+    test = contrast.told(n_pairs)
     if contrast.significant:
         better = first if apart > 0 else second
-        return f"{better.name} is better by {points}{shared}, which is significant ({test})."
+        return f"{_capital(better.name)} is better by {points}, which is significant ({test})."
     size = f"the difference of {points} is not significant" if abs(apart) > 1e-12 else "both are right equally often"
-    return f"This does not tell which is better: {size}{shared} ({test})."
+    return f"This does not tell which is better: {size} ({test})."
 
 
 def _winner(dataset: DatasetStudy) -> list[str]:
@@ -278,6 +313,20 @@ def _missing(dataset: DatasetStudy) -> list[str]:
     if n := dataset.n_pending:
         sentences.append(f"{n} of {len(dataset.jobs)} jobs {'has' if n == 1 else 'have'} no result yet.")
     return sentences
+
+
+def _repeats_lines(dataset: DatasetStudy) -> list[str]:
+    """Which pipelines ran with more seeds than all do, and what that says."""
+    repeated, alike = [], []
+    for each in dataset.configurations:
+        if len(each.results) > len(each.deciding):
+            (repeated if each.varies else alike).append(each)
+    if not (repeated or alike):
+        return []
+    seed = dataset.study.run.spec.seed
+    parts = [f"{each.name} with {len(each.succeeded)} seeds" for each in repeated]
+    parts += [f"{each.name}, which gives the same with another seed" for each in alike]
+    return [f"Chosen by seed {seed}, then repeated: {'; '.join(parts)}"]
 
 
 def _recipe_lines(dataset: DatasetStudy) -> list[str]:
@@ -355,7 +404,7 @@ def _described(configuration: Configuration) -> str:
 def _accuracy(configuration: Configuration, short: bool = False) -> str:
     """Mean and spread over the seeds, and the interval of the mean."""
     text = accuracy_text(figure_of(configuration, "test_accuracy"))
-    n_seeds, interval = len(configuration.succeeded), interval_text(configuration.interval)
+    n_seeds, interval = configuration.n_trainings, interval_text(configuration.interval)
     if short:
         return f"{text} ({interval})"
     return f"{text} ({f'mean over {n_seeds} seeds, ' if n_seeds > 1 else ''}95 % interval {interval})"
@@ -370,6 +419,16 @@ def _fit(configuration: Configuration) -> str:
 
 def _test_images(dataset: DatasetStudy) -> str:
     return f"{dataset.record.sizes.test:,} test images"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """[241, 243] as "241 to 243"."""
+    return " to ".join(f"{each:,}" for each in dict.fromkeys((min(numbers), max(numbers))))
+
+
+def _capital(text: str) -> str:
+    """The text with a capital where it begins with a word and not with a name of a pipeline."""
+    return f"T{text[1:]}" if text.startswith("the best ") else text
 
 
 def _listed(some: Sequence[Configuration], all_of_them: Sequence[Configuration]) -> str:

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import binomtest, norm, ttest_rel
+from scipy.stats import binomtest, norm
+from scipy.stats import t as student_t
 
 from cvclassic.errors import InputError
 
 
 @dataclass(frozen=True)
-class PairedSeeds:
-    """The mean difference of two accuracies over seeds, and the p-value of its paired t-test.
+class ComparedTrainings:
+    """The difference of two mean accuracies, as a fraction, and the p-value that it is 0."""
 
-    `p_value` is None where the difference is the same on every seed, of which the test can say nothing.
-    """
-
-    mean: float
-    p_value: float | None
+    difference: float
+    p_value: float
 
 
 def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -102,22 +100,42 @@ def macro_f1_interval(
     return float(low), float(high)
 
 
-def compare_seeds(first: Sequence[float], second: Sequence[float]) -> PairedSeeds:
-    """Paired t-test over seeds (two-sided), for accuracies of the same seeds in the same order.
+def compare_trainings(first: np.ndarray, second: np.ndarray) -> ComparedTrainings:
+    """t-test (two-sided) of whether two methods are right equally often, over images and over trainings.
+
+    The variance of the difference is the sum of three: that of the images' differences, each the mean over trainings,
+    and for each method with several trainings that of their accuracies, the trainings of the two being independent. It
+    counts what a training does to single images twice, and is so on the safe side. The degrees of freedom are
+    Satterthwaite's (Biometrics Bulletin 2, 1946). A method with one training is taken to have no others.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool, shapes (k1, n) and (k2, n)
+        Whether a training is right on an image: a row per training, the same images for both.
 
     Raises
     ------
     InputError
-        For fewer than two seeds, or not as many for the one as for the other.
+        For other shapes, and for fewer than two images.
     """
-    if len(first) != len(second) or len(first) < 2:
+    first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or first.shape[1] < 2:
         raise InputError(
-            f"A paired test takes figures of the same seeds, two of them at least; {len(first)} and {len(second)} came."
+            f"Trainings are compared on the same images, two or more: shapes (k, n); {first.shape} and {second.shape} "
+            "came."
         )
-    differences = np.subtract(first, second)
-    if np.ptp(differences) < 1e-12:  # accuracies that are apart by the same differ by their rounding
-        return PairedSeeds(float(differences.mean()), None)
-    return PairedSeeds(float(differences.mean()), float(ttest_rel(first, second).pvalue))
+    n = first.shape[1]
+    differences = first.mean(axis=0) - second.mean(axis=0)
+    parts = [(differences.var(ddof=1) / n, n - 1)]
+    for each in (first, second):
+        if len(each) > 1:
+            parts.append((each.mean(axis=1).var(ddof=1) / len(each), len(each) - 1))
+    variance = sum(part for part, _ in parts)
+    difference = float(differences.mean())
+    if variance == 0:
+        return ComparedTrainings(difference, 1.0 if difference == 0 else 0.0)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return ComparedTrainings(difference, float(2 * student_t.sf(abs(difference) / sqrt(variance), freedom)))
 
 
 def _checked(y_true: np.ndarray, y_pred: np.ndarray, name: str) -> np.ndarray:

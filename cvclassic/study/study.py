@@ -1,21 +1,31 @@
 """`Study`: what a run says. Which configurations contend and which one wins is decided here alone, by one rule.
 
 The rule looks at validation figures alone: of each pipeline that configuration contends, and of each family that
-pipeline, which has the best mean validation accuracy over its seeds; of equals the one that is fitted faster, then the
-one that came first. One with failed or missing seeds is no contender where another of its family has all of its. What
-is compared is compared at the largest number of training images.
+pipeline, which has the best mean validation accuracy over the seeds or folds that every pipeline has; of equals the one
+that is fitted faster, then the one that came first. One with failed or missing seeds is no contender where another of
+its family has all of its. Seeds that were added afterwards for contenders change no choice. What is compared is
+compared at the largest number of training images.
+
+With folds there is a second choice, by the same rule inside each fold: what it says of its fold's test images, all
+folds together, is what "the best of the family, chosen on validation" reaches, where the one that is named was chosen
+on images that are test images elsewhere.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from cvclassic.runs.job import DatasetRecord, Outcome, PipelineRecord, Predictions, Result, Run
+from cvclassic.runs.job import FAMILIES, DatasetRecord, Job, Outcome, PipelineRecord, Predictions, Result, Run
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
+from cvclassic.runs.spec import AUTO
 from cvclassic.study.contrasts import Contrast, contrasts_of
+from cvclassic.study.folds import pooled, pooled_job
 from cvclassic.study.statistics import confusion_matrix, wilson_interval
+
+SHORT_FIT = 60.0  # seconds: what takes longer is not repeated by itself
+SEEDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +41,11 @@ class Configuration:
     varied : Settings
         Those of its settings that differ in the run.
     outcomes : tuple of Outcome
-        In the order of the seeds.
-    planned : int
-        Seeds that the run has for it.
+        In the order of the seeds; folds are pooled into one.
+    seeds : Collection of int
+        Those that every configuration of the run has.
+    folds : tuple of Outcome
+        In the order of the folds, as far as there are any.
     """
 
     name: str
@@ -42,7 +54,8 @@ class Configuration:
     n_train: int
     varied: Settings
     outcomes: tuple[Outcome, ...]
-    planned: int
+    seeds: Collection[int]
+    folds: tuple[Outcome, ...] = ()
 
     @cached_property
     def succeeded(self) -> tuple[Outcome, ...]:
@@ -54,9 +67,33 @@ class Configuration:
         return [outcome.result for outcome in self.succeeded]
 
     @property
+    def trainings(self) -> list[Result]:
+        """Of each fit that succeeded: of the folds where there are such, else of the seeds."""
+        return [outcome.result for outcome in self.folds or self.outcomes if outcome.result.ok]
+
+    @property
+    def deciding(self) -> list[Result]:
+        """Of the seeds that every configuration has: what it is chosen by."""
+        return [result for result in self.results if result.seed in self.seeds]
+
+    @property
     def complete(self) -> bool:
-        """Whether all of its seeds succeeded."""
-        return len(self.succeeded) == self.planned
+        """Whether all seeds that every configuration has succeeded."""
+        return len(self.deciding) == len(self.seeds)
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether its seeds differ in anything that was measured on images; one that has no use for a seed doesn't."""
+        if len(self.succeeded) < 2:
+            return False
+        said = [each.predictions for each in self.succeeded if each.predictions is not None]
+        figures = {(r.train_accuracy, r.validation_accuracy, r.test_accuracy) for r in self.results}
+        return len(figures) > 1 or any(not np.array_equal(each.y_pred, said[0].y_pred) for each in said)
+
+    @property
+    def n_trainings(self) -> int:
+        """Trainings that can differ: seeds, or 1 where these make no difference."""
+        return len(self.succeeded) if self.varies else min(len(self.succeeded), 1)
 
     def values(self, figure: str) -> list[float]:
         """A figure of `Result` over the seeds that succeeded and have it."""
@@ -68,9 +105,9 @@ class Configuration:
         return float(np.mean(values)) if values else None
 
     def spread(self, figure: str) -> float | None:
-        """Standard deviation over the seeds; None for fewer than two."""
+        """Standard deviation over the seeds; None for fewer than two, and where they make no difference."""
         values = self.values(figure)
-        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return float(np.std(values, ddof=1)) if len(values) > 1 and self.varies else None
 
     @cached_property
     def interval(self) -> tuple[float, float]:
@@ -86,19 +123,23 @@ class DatasetStudy:
     ----------
     study : Study
     record : DatasetRecord
-    jobs : list of Job
-        Planned for it.
+    trainings : list of Outcome
+        So far, in the order in which they ran.
     outcomes : list of Outcome
-        So far, in the order of the jobs.
+        The same, with the folds of a configuration pooled into one.
+    jobs : list of Job
+        Those that are planned, with folds pooled likewise.
     configurations : tuple of Configuration
         All of them that have an outcome, in the order in which they ran.
     """
 
     def __init__(self, study: "Study", record: DatasetRecord):
         self.study, self.record = study, record
-        self.jobs = [job for job in study.run.record.jobs if job.dataset == record.name]
-        self.outcomes = [outcome for outcome in study.run.outcomes if outcome.result.dataset == record.name]
+        self.trainings = [outcome for outcome in study.run.outcomes if outcome.result.dataset == record.name]
+        jobs = [job for job in study.run.record.jobs if job.dataset == record.name]
+        self.jobs = list(dict.fromkeys(map(self._pooled_job, jobs)))
         self.configurations = tuple(self._configurations())
+        self.outcomes = self._in_order([outcome for each in self.configurations for outcome in each.outcomes])
 
     @property
     def name(self) -> str:
@@ -116,7 +157,7 @@ class DatasetStudy:
     @property
     def n_seeds(self) -> int:
         """The most seeds that any configuration succeeded with."""
-        return max((len(each.succeeded) for each in self.configurations), default=0)
+        return max((each.n_trainings for each in self.configurations), default=0)
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -154,9 +195,21 @@ class DatasetStudy:
                     return contender
         return None
 
-    def contender_of(self, result: Result) -> Configuration | None:
-        """The contender that a result belongs to."""
-        return next((each for each in self.contenders if any(own is result for own in each.results)), None)
+    def choice(self, *families: str) -> Configuration | None:
+        """What the best contender of the first of `families` that has one reaches; without families the best of all.
+
+        Without folds it is that contender. With folds it is what the rule chooses inside each fold, pooled over the
+        folds, under the name of the one that is best by the mean over them.
+        """
+        best = self.best(*families) if families else self.winner
+        if best is None or not self.record.folds:
+            return best
+        among = [each for each in self.contenders if each.complete and (not families or each.family == best.family)]
+        if len(among) < 2:
+            return best
+        chosen = [_best_in_fold(among, fold) for fold in range(len(self.record.folds))]
+        outcome = pooled(chosen, self.record, self.study.run.spec.seed)
+        return replace(best, outcomes=(outcome,), folds=tuple(chosen))
 
     @cached_property
     def contrasts(self) -> dict[tuple[str, str], Contrast]:
@@ -171,18 +224,46 @@ class DatasetStudy:
         """How `first` stands against `second`; None where that can't be tested."""
         return self.contrasts.get((first.name, second.name))
 
+    def further_jobs(self) -> list[Job]:
+        """Jobs with another seed for the contender of each family, so that a claim is not about one training.
+
+        A second seed where a fit takes less than a minute, and a third where the second gives other predictions.
+        """
+        one_only = len(self.contenders) < 2
+        if self.study.run.spec.repeats != AUTO or self.record.folds or self.n_pending or one_only:
+            return []
+        jobs = []
+        for family in FAMILIES:
+            best = self.best(family)
+            if best is None or not best.complete or best.mean("fit_seconds") >= SHORT_FIT:
+                continue
+            done = len(best.outcomes)
+            if done == len(best.succeeded) and (done < 2 or (best.varies and done < SEEDS)):
+                jobs.append(replace(best.outcomes[0].result.job, seed=max(best.seeds) + done))
+        return jobs
+
+    def _pooled_job(self, job: Job) -> Job:
+        return job if job.fold is None else pooled_job(job, self.record, self.study.run.spec.seed)
+
+    def _in_order(self, outcomes: list[Outcome]) -> list[Outcome]:
+        places = {job: place for place, job in enumerate(self.jobs)}
+        return sorted(outcomes, key=lambda outcome: places[outcome.result.job])
+
     def _configurations(self) -> Iterable[Configuration]:
         groups: dict[tuple, list[Outcome]] = {}
-        for outcome in self.outcomes:
-            job = outcome.result.job
+        for outcome in self.trainings:
+            job = self._pooled_job(outcome.result.job)
             groups.setdefault((job.pipeline, job.n_train, job.settings), []).append(outcome)
         several = len(self.study.run.record.pipelines) > 1
         swept = dict(self.study.run.spec.sweep)
         for (pipeline, n_train, settings), outcomes in groups.items():
             varied = tuple(pair for pair in settings if pair[0] in swept)
             name = f"{pipeline if several or not varied else ''} {describe_settings(varied)}".strip()
-            family, planned = outcomes[0].result.family, self.study.run.spec.repeats
-            yield Configuration(name, pipeline, family, n_train, varied, tuple(outcomes), planned)
+            family, spec, folds = outcomes[0].result.family, self.study.run.spec, ()
+            if self.record.folds:
+                whole, folds = pooled(outcomes, self.record, spec.seed), tuple(outcomes)
+                outcomes = [] if whole is None else [whole]
+            yield Configuration(name, pipeline, family, n_train, varied, tuple(outcomes), spec.seeds, folds)
 
 
 class Study:
@@ -208,6 +289,15 @@ class Study:
         return found[name]
 
     @property
+    def outcomes(self) -> list[Outcome]:
+        """Of all data sets, with folds pooled."""
+        return [outcome for dataset in self.datasets for outcome in dataset.outcomes]
+
+    def further_jobs(self) -> list[Job]:
+        """The jobs that `--repeats auto` adds, now that contenders are known."""
+        return [job for dataset in self.datasets for job in dataset.further_jobs()]
+
+    @property
     def has_sizes(self) -> bool:
         """Whether the number of training images was varied."""
         return bool(self.run.spec.train_sizes)
@@ -215,7 +305,7 @@ class Study:
     @property
     def is_sweep(self) -> bool:
         """Whether settings, seeds or the number of training images were varied."""
-        return bool(self.run.spec.sweep) or self.run.spec.repeats > 1 or self.has_sizes
+        return bool(self.run.spec.sweep) or len(self.run.spec.seeds) > 1 or self.has_sizes
 
     @property
     def varied(self) -> set[str]:
@@ -223,8 +313,11 @@ class Study:
         names = {name for name, _ in [*self.run.spec.sweep, *self.run.spec.settings]}
         if self.has_sizes:
             names.add("n_train")
-        if self.run.spec.repeats > 1:
+        seeds = {job.seed for job in self.run.record.jobs if job.fold is None}.union(self.run.spec.seeds)
+        if len(seeds) > 1:
             names.add("seed")
+        if any(dataset.record.folds for dataset in self.datasets):
+            names.add("fold")
         return names
 
     def pipeline(self, name: str) -> PipelineRecord:
@@ -244,11 +337,20 @@ def ranked(configurations: Iterable[Configuration]) -> list[Configuration]:
     """The configurations with a success, the best by the rule first; those with failed or missing seeds last."""
 
     def order(each: Configuration) -> tuple:
-        validation = each.mean("validation_accuracy")
-        # Means over seeds may differ by a rounding.
-        return not each.complete, -round(-1.0 if validation is None else validation, 12), each.mean("fit_seconds")
+        return not each.complete, *_by_validation(each.deciding or each.results)
 
     return sorted((each for each in configurations if each.succeeded), key=order)
+
+
+def _by_validation(results: Sequence[Result]) -> tuple[float, float]:
+    """What the rule orders by: mean validation accuracy, the highest first, then the mean time of a fit."""
+    found = [result.validation_accuracy for result in results if result.validation_accuracy is not None]
+    # Means over seeds may differ by a rounding.
+    return -round(float(np.mean(found)) if found else -1.0, 12), float(np.mean([r.fit_seconds for r in results]))
+
+
+def _best_in_fold(among: Sequence[Configuration], fold: int) -> Outcome:
+    return min((each.folds[fold] for each in among), key=lambda outcome: _by_validation([outcome.result]))
 
 
 def _has_complete(configurations: Iterable[Configuration], family: str) -> bool:

@@ -1,6 +1,6 @@
 """Tables of a study: typed columns over numbers, which each face prints in its own way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,18 +114,18 @@ def interval_of(result: Result) -> tuple[float, float] | None:
 
 
 def results_table(study: Study) -> Table:
-    """All results of a run in its order, with the columns of results.csv."""
-    results = [outcome.result for outcome in study.run.outcomes]
-    return Table(
-        "Every result, in the order in which they ran",
-        RESULTS,
-        tuple(_result_cells(result) for result in results),
-        tuple(result.family if result.ok else FAILED for result in results),
-    )
+    """All results of a run in its order, with the columns of results.csv; the folds of a pipeline are one row."""
+    return _table_of("Every result, in the order in which they ran", RESULTS, study.outcomes)
+
+
+def folds_table(study: Study) -> Table:
+    """folds.csv: a row for each fold, with the columns of results.csv, the fold and its number of test images."""
+    folds = [outcome for outcome in study.run.outcomes if outcome.result.fold is not None]
+    return _table_of("Every fold, in the order in which they ran", (*RESULTS, *_FOLD), folds)
 
 
 def figures_table(dataset: DatasetStudy) -> Table:
-    """What a report shows of a data set: a row per result, or per configuration where something was varied."""
+    """What a report shows of a data set: a row per configuration, with what was varied where something was."""
     return _sweep_figures(dataset) if dataset.study.is_sweep else _figures(dataset)
 
 
@@ -148,7 +148,7 @@ def sweep_table(study: Study) -> Table:
         *_columns("seed", "n_train", "status", *SWEEP_FIGURES),
     )
     rows, marks = [], []
-    for result in (outcome.result for outcome in study.run.outcomes):
+    for result in (outcome.result for outcome in study.outcomes):
         settings = dict(result.settings)
         figures = [getattr(result, figure) for figure in SWEEP_FIGURES]
         start = [result.dataset, result.pipeline, *map(settings.get, names)]
@@ -183,7 +183,10 @@ RESULTS = (
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
+_FOLD = (Column("fold", "fold", numeric=True), Column("n_test", "test images", _fixed(0), numeric=True))
 _BY_KEY = {column.key: column for column in RESULTS} | {
+    "accuracy": Column("test_accuracy", "test accuracy", accuracy_text, numeric=True),
+    "seeds": Column("seeds", "seeds", numeric=True),
     "ci": Column("ci", "95 % interval", interval_text, numeric=True),
     "f1_interval": Column(
         "f1_interval", "F1 interval", lambda bounds: "{:.4f} – {:.4f}".format(*bounds), numeric=True, minor=True
@@ -208,51 +211,65 @@ def _text(column: Column, cell: Cell) -> str:
     return cell if isinstance(cell, str) else "" if cell is None else column.form(cell)
 
 
-def _result_cells(result: Result) -> tuple[Cell, ...]:
+def _table_of(caption: str, columns: tuple[Column, ...], outcomes: Iterable[Outcome]) -> Table:
+    results = [outcome.result for outcome in outcomes]
+    rows = tuple(_result_cells(result, columns) for result in results)
+    return Table(caption, columns, rows, tuple(result.family if result.ok else FAILED for result in results))
+
+
+def _result_cells(result: Result, columns: tuple[Column, ...]) -> tuple[Cell, ...]:
     derived = {"settings": describe_settings(result.settings)}
     derived["ci_low"], derived["ci_high"] = interval_of(result) or (None, None)
-    return tuple(derived[c.key] if c.key in derived else getattr(result, c.key) for c in RESULTS)
+    return tuple(derived[c.key] if c.key in derived else getattr(result, c.key) for c in columns)
 
 
 def _extra(study: Study) -> list[Column]:
     """Columns of figures that only some runs have."""
-    results = [outcome.result for outcome in study.run.outcomes]
+    results = [outcome.result for outcome in study.outcomes]
     return [column for column in _EXTRA if any(getattr(result, column.key) is not None for result in results)]
 
 
 def _figures(dataset: DatasetStudy) -> Table:
-    """A row per result, best test accuracy first, the faster of equals first, failed ones last."""
+    """A row per configuration, best test accuracy first, the faster of equals first, failed ones last."""
     extra = _extra(dataset.study)
     keys = (
-        *("pipeline", "family", "test_accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
+        *("pipeline", "family", "accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
         *("fit_seconds_of", "predict_images_per_second", "peak_memory_mb", "model_bytes", "n_features"),
+        *["seeds"] * (dataset.n_seeds > 1),
     )
     rows, marks = [], []
-    for outcome in sorted(dataset.outcomes, key=lambda outcome: _best_first(outcome.result)):
-        result = outcome.result
-        name = result.pipeline + (" *" if dataset.study.pipeline(result.pipeline).stack else "")
-        contender = dataset.contender_of(result)
+    for each in sorted((each for each in dataset.configurations if each.outcomes), key=_best_first):
+        standing = _standing(dataset, each)
         cells = {
-            "pipeline": name,
-            "test_accuracy": result.test_accuracy if result.ok else FAILED,
-            "ci": interval_of(result),
-            "against": _standing(dataset, contender) if contender else "",
-            "f1_interval": _f1_interval(dataset, outcome),
-            "fit_seconds_of": (result.fit_seconds, bool(result.over_budget)) if result.ok else None,
+            "pipeline": each.pipeline + (" *" if dataset.study.pipeline(each.pipeline).stack else ""),
+            "family": each.family,
+            "accuracy": figure_of(each, "test_accuracy") if each.succeeded else FAILED,
+            "ci": each.interval if each.succeeded else None,
+            "against": standing,
+            "f1_interval": _f1_interval(dataset, each),
+            "fit_seconds_of": _fit_of(each),
+            "seeds": len(each.succeeded),
         }
-        figures = (cells[key] if key in cells else getattr(result, key) for key in keys)
-        rows.append((*figures, *(getattr(result, column.key) for column in extra)))
-        marks.append(FAILED if not result.ok else WINNER if cells["against"] == WINNER else result.family)
+        figures = (cells[key] if key in cells else each.mean(key) for key in keys)
+        rows.append((*figures, *(each.mean(column.key) for column in extra)))
+        marks.append(FAILED if not each.succeeded else WINNER if standing == WINNER else each.family)
     return Table("Best test accuracy first", (*_columns(*keys), *extra), tuple(rows), tuple(marks))
 
 
-def _best_first(result: Result) -> tuple:
-    return not result.ok, -(result.test_accuracy or 0.0), result.fit_seconds or 0.0
+def _best_first(configuration: Configuration) -> tuple:
+    figures = (configuration.mean("test_accuracy") or 0.0, configuration.mean("fit_seconds") or 0.0)
+    return not configuration.succeeded, -round(figures[0], 12), figures[1]
 
 
-def _f1_interval(dataset: DatasetStudy, outcome: Outcome) -> tuple[float, float] | None:
-    found = outcome.predictions
-    if found is None:
+def _fit_of(configuration: Configuration) -> tuple[float, bool] | None:
+    """The mean time of a fit, and whether one was over the time budget."""
+    seconds = configuration.mean("fit_seconds")
+    return None if seconds is None else (seconds, any(result.over_budget for result in configuration.results))
+
+
+def _f1_interval(dataset: DatasetStudy, configuration: Configuration) -> tuple[float, float] | None:
+    """Of a single training; how several are spread is no matter of the images alone."""
+    if configuration.n_trainings != 1 or (found := configuration.succeeded[0].predictions) is None:
         return None
     return macro_f1_interval(dataset.confusion(found))
 
@@ -276,17 +293,16 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         *_columns("against"),
     )
     rows, marks = [], []
-    for each in dataset.configurations:
+    for each in (each for each in dataset.configurations if each.outcomes):
         settings = dict(each.varied)
         start = [each.pipeline, each.family, *[each.n_train] * study.has_sizes, *map(settings.get, swept)]
-        seeds = len(each.succeeded) if each.complete else f"{len(each.succeeded)} of {each.planned}"
+        seeds = len(each.succeeded) if each.complete else f"{len(each.deciding)} of {len(each.seeds)}"
         if not each.succeeded:
             rows.append((*start, None, FAILED, None, *[None] * len(extra), None, seeds, "", ""))
             marks.append(FAILED)
             continue
         accuracies = [figure_of(each, figure) for figure in ("validation_accuracy", "test_accuracy")]
-        fit = each.mean("fit_seconds"), any(result.over_budget for result in each.results)
-        figures = [*accuracies, each.interval, *(each.mean(column.key) for column in extra), fit]
+        figures = [*accuracies, each.interval, *(each.mean(column.key) for column in extra), _fit_of(each)]
         standing = _standing(dataset, each)
         rows.append((*start, *figures, seeds, _on_validation(dataset, each), standing))
         marks.append(WINNER if standing == WINNER else "")

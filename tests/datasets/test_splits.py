@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from cvclassic.datasets.splits import split, split_beside
+from cvclassic.datasets.splits import fold_splits, split, split_beside
 from cvclassic.errors import InputError
 
 class_sizes = st.lists(st.integers(3, 60), min_size=2, max_size=12)
@@ -130,3 +130,50 @@ def test_wrong_options_are_refused(options, message):
 def test_a_class_too_small_to_share_is_refused():
     with pytest.raises(InputError, match=r"\[10, 2\]"):
         split(labels_of([10, 2]))
+
+
+@given(class_sizes, seeds, st.integers(3, 6))
+@settings(max_examples=50)
+def test_every_image_is_tested_in_one_fold_and_classes_are_spread_to_within_one(sizes, seed, n_folds):
+    labels, n_folds = labels_of(sizes), min(n_folds, max(sizes))
+    folds = fold_splits(labels, n_folds, seed=seed % 2**31)
+    assert np.array_equal(np.sort(np.concatenate([fold.test for fold in folds])), np.arange(len(labels)))
+    counts = np.array([np.bincount(labels[fold.test], minlength=len(sizes)) for fold in folds])
+    assert np.ptp(counts, axis=0).max() <= 1
+    for train, validation, test in folds:
+        assert np.array_equal(np.sort(np.concatenate([train, validation, test])), np.arange(len(labels)))
+        assert np.bincount(labels[train], minlength=len(sizes)).min() >= 1
+
+
+@given(class_sizes, seeds, st.integers(1, 4), st.integers(2, 5))
+@settings(max_examples=50)
+def test_groups_are_never_in_two_parts(sizes, seed, largest, n_folds):
+    labels = labels_of(sizes)
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, max(len(labels) // largest, 1), len(labels))
+    try:
+        parts = [
+            split(labels, seed=seed, groups=groups),
+            *fold_splits(labels, n_folds, seed=seed % 2**31, groups=groups),
+        ]
+    except InputError:  # groups that no split can keep together
+        reject()
+    for part in parts:
+        for k, own in enumerate(part):
+            assert not any(np.isin(groups[own], groups[other]).any() for other in part[k + 1 :])
+        assert np.array_equal(np.sort(np.concatenate(part)), np.arange(len(labels)))
+        assert set(labels[part.train]) == set(range(len(sizes)))
+
+
+def test_folds_with_groups_stay_near_their_shares():
+    rng = np.random.default_rng(0)
+    labels, groups = rng.permutation(np.repeat(np.arange(4), 50)), rng.integers(0, 60, 200)
+    for fold in fold_splits(labels, 5, groups=groups):
+        assert 30 <= len(fold.test) <= 50
+        assert np.bincount(labels[fold.test], minlength=4).min() >= 5
+
+
+@pytest.mark.parametrize(("n_folds", "found"), [(1, "folds=1"), (41, "use 2 to 40")])
+def test_a_number_of_folds_that_cant_be_is_refused(n_folds, found):
+    with pytest.raises(InputError, match=found):
+        fold_splits(labels_of([40] * 3), n_folds)

@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from cvclassic.report import files as files_module
 from cvclassic.report import report_files
 from cvclassic.report.tables_csv import csv_text
-from cvclassic.runs.job import DatasetRecord, Result, RunRecord, Trial, Tuning
+from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Result, RunRecord, Trial, Tuning
 from cvclassic.runs.spec import RunSpec
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Column, Table
@@ -111,8 +111,8 @@ def test_results_json_holds_everything():
     jobs = [(*JOBS[0][:5], {"tuning": tuning, "settings": {"C": "10"}}), *JOBS[1:]]
     study = make_study(jobs, sweep={"C": ["1", "10"]})
     content = json.loads(report_files(study)[0]["results.json"])
-    assert list(content) == ["schema_version", "run", "datasets", "results"]
-    assert content["schema_version"] == 4
+    assert list(content) == ["schema_version", "run", "datasets", "results", "folds"]
+    assert content["schema_version"] == SCHEMA_VERSION
     assert RunSpec.from_json(content["run"]["spec"]) == study.run.spec
     assert content["datasets"][0]["provenance"] == "drawn at random"
     first, failed, last = content["results"]

@@ -5,12 +5,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from cvclassic.runs.job import Predictions
-from cvclassic.study.contrasts import Contrast, contrasts_of, gap_on_validation, p_text
+from cvclassic.study.contrasts import Contrast, gap_on_validation, p_text
+from cvclassic.study.statistics import compare_trainings
 from cvclassic.study.study import Study
 from tests.made_runs import make_run, make_study
 
@@ -56,38 +56,34 @@ def test_p_values_are_those_of_statsmodels_and_both_ways_round(rng):
     assert len(found) == 12
 
 
-def test_several_seeds_are_compared_by_a_paired_t_test():
+def test_several_seeds_are_compared_over_images_and_trainings():
     wrong = {"svm": [40, 44, 42, 46], "cnn": [20, 22, 18, 30]}
     jobs = [each for name, counts in wrong.items() for each in seeds_of(name, "classical", counts)]
-    contrast = make_study(jobs, repeats=4)["animals"].contrasts["svm", "cnn"]
-    accuracies = [1 - np.array(wrong[name]) / 400 for name in ("svm", "cnn")]
-    assert contrast.p_value == pytest.approx(ttest_rel(*accuracies).pvalue)
-    assert contrast.difference == pytest.approx(np.mean(accuracies[0] - accuracies[1]))
-    assert (contrast.method, contrast.verdict) == ("paired t-test over 4 seeds", "worse")
+    study = make_study(jobs, repeats=4)["animals"]
+    contrast = study.contrasts["svm", "cnn"]
+    right = [
+        np.stack([o.predictions.y_pred == o.predictions.y_true for o in each.outcomes]) for each in study.configurations
+    ]
+    expected = compare_trainings(*right)
+    assert (contrast.p_value, contrast.difference) == (expected.p_value, pytest.approx(expected.difference))
+    assert contrast.difference == pytest.approx(np.mean(np.subtract(wrong["cnn"], wrong["svm"])) / 400)
+    assert (contrast.method, contrast.verdict) == ("t-test over images and trainings", "worse")
 
 
-def test_the_direction_comes_from_the_seeds_that_the_p_value_comes_from():
-    """With its first seed `a` is better on the whole, on the shared ones it is worse."""
-    a = [job("a", "classical", n, seed=seed) for seed, n in enumerate([0, 60, 64, 61])]
-    b = [job("b", "classical", n, seed=seed) for seed, n in enumerate(["failed: x", 50, 55, 51])]
-    study = make_study([*a, *b], repeats=4)["animals"]
-    first, second = study.configurations
-    assert first.mean("test_accuracy") > second.mean("test_accuracy")
-    contrast = contrasts_of([first, second])["a", "b"]
-    shared = [1 - np.array(counts) / 400 for counts in ([60, 64, 61], [50, 55, 51])]
-    assert contrast.method == "paired t-test over 3 seeds"
-    assert contrast.difference == pytest.approx(np.mean(shared[0] - shared[1]))
-    assert contrast.p_value == pytest.approx(ttest_rel(*shared).pvalue)
-    assert contrast.verdict == "worse"
-
-
-@pytest.mark.parametrize("counts", [([10, 10, 10], [11, 11, 11]), ([10, 40], [11, 41])])
-def test_what_differs_by_the_same_on_each_seed_is_compared_on_the_images(counts):
-    """One image apart on every seed: a t-test would see no chance at all."""
-    jobs = [*seeds_of("a", "classical", counts[0]), *seeds_of("b", "classical", counts[1])]
-    contrast = make_study(jobs, repeats=len(counts[0]))["animals"].contrasts["a", "b"]
-    assert (contrast.method, contrast.p_value, contrast.verdict) == ("McNemar's exact test", 1.0, "undecided")
+def test_ten_errors_against_eleven_with_two_seeds_each_decide_nothing():
+    jobs = [*seeds_of("a", "classical", [10, 12]), *seeds_of("b", "classical", [11, 13])]
+    contrast = make_study(jobs, repeats=2)["animals"].contrasts["a", "b"]
+    assert (contrast.method, contrast.verdict) == ("t-test over images and trainings", "undecided")
     assert contrast.difference == pytest.approx(1 / 400)
+
+
+def test_seeds_that_make_no_difference_are_one_training():
+    jobs = [*seeds_of("a", "classical", [10, 10, 10]), *seeds_of("b", "classical", [11, 11, 11])]
+    study = make_study(jobs, repeats=3)["animals"]
+    contrast = study.contrasts["a", "b"]
+    assert (contrast.method, contrast.p_value, contrast.verdict) == ("McNemar's exact test", 1.0, "undecided")
+    assert [each.n_trainings for each in study.configurations] == [1, 1]
+    assert study.configurations[0].spread("test_accuracy") is None
 
 
 def test_without_predictions_of_a_shared_seed_of_the_same_images_nothing_is_tested():
@@ -96,13 +92,12 @@ def test_without_predictions_of_a_shared_seed_of_the_same_images_nothing_is_test
     assert with_predictions(run, {}).contrasts
     assert not with_predictions(run, {("a", 0): None}).contrasts
     assert not with_predictions(run, {("a", 0): Predictions((y_true + 1) % 3, y_true)}).contrasts
-    assert not make_study([job("a", "classical", 10, seed=0), job("b", "classical", 90, seed=1)])["animals"].contrasts
     constant = make_run([*seeds_of("a", "classical", [10, 10]), *seeds_of("b", "classical", [90, 90])], repeats=2)
-    assert not with_predictions(constant, {("a", 0): None, ("b", 1): None}).contrasts
-    assert with_predictions(constant, {("a", 0): None, ("b", 0): None}).contrasts["a", "b"].verdict == "better"
+    assert not with_predictions(constant, {("a", 0): None, ("a", 1): None}).contrasts
+    assert with_predictions(constant, {("a", 0): None, ("b", 1): None}).contrasts["a", "b"].verdict == "better"
     varied = make_run([*seeds_of("a", "classical", [10, 12]), *seeds_of("b", "classical", [90, 95])], repeats=2)
-    lost = dict.fromkeys([("a", 0), ("a", 1)])
-    assert with_predictions(varied, lost).contrasts["a", "b"].method == "paired t-test over 2 seeds"
+    found = with_predictions(varied, {("a", 0): None}).contrasts["a", "b"]
+    assert (found.method, found.verdict) == ("t-test over images and trainings", "better")
 
 
 def test_a_pair_that_cant_be_tested_counts_for_no_correction():

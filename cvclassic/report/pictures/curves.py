@@ -27,7 +27,7 @@ LONGEST_NAME = 34
 
 
 def learning_curves(subject: Subject) -> list[Picture]:
-    """Loss, accuracy and learning rate by epoch of the networks, a line per seed."""
+    """Loss, accuracy and learning rate by epoch of the networks, a line per seed or fold."""
     trained = [c for c in subject.configurations if _with_history(c)]
     shown = trained[:MOST_NETWORKS]
     if not shown:
@@ -133,8 +133,8 @@ def overfit_epoch(history: Mapping[str, list[float]]) -> int | None:
 
 
 def _with_history(configuration: Configuration) -> list[Result]:
-    """The results of its seeds that have a loss of each epoch, and as many of each other figure."""
-    found = [result for result in configuration.results if result.history and result.history.get("loss")]
+    """The results of its seeds or folds that have a loss of each epoch, and as many of each other figure."""
+    found = [result for result in configuration.trainings if result.history and result.history.get("loss")]
     return [r for r in found if len({len(values) for values in r.history.values()}) == 1]
 
 

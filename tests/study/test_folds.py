@@ -1,0 +1,118 @@
+"""Folds pooled: figures of all images, choices inside each fold, and what a broken or missing fold costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from cvclassic.runs.job import Job, Outcome, Predictions, Result, Sizes
+from cvclassic.study.sentences import answer, description_lines
+from cvclassic.study.study import Study
+from cvclassic.study.tables import figures_table, folds_table, results_table
+from tests.made_runs import make_run
+
+N, FOLDS = 90, 3
+Y_TRUE = np.arange(N) % 3
+
+
+def fold_outcome(pipeline, family, fold, wrong, validation, seconds=1.0):
+    """Of images 30 (fold - 1) and so on, the first `wrong` are taken for the next class."""
+    places = np.arange(30 * (fold - 1), 30 * fold)
+    y_true = Y_TRUE[places]
+    y_pred = np.where(np.arange(30) < wrong, (y_true + 1) % 3, y_true)
+    result = Result(
+        "animals", pipeline, family, "ok", fold - 1, 50, 324, 0.9, 1 - wrong / 30, 0.5, seconds, 100.0, 300.0 + fold,
+        1000, validation_accuracy=validation, n_test=30, n_train_scored=50, fold=fold, history={"loss": [1.0]},
+    )  # fmt: skip
+    return Outcome(result, Predictions(y_true, y_pred, None, places))
+
+
+def folded_study(*outcomes, pending=()):
+    jobs = [*(outcome.result.job for outcome in outcomes), *pending]
+    families = {outcome.result.pipeline: outcome.result.family for outcome in outcomes}
+    run = make_run([("animals", name, family, None) for name, family in families.items()], n_test=N, repeats=None)
+    record = replace(run.datasets[0], sizes=Sizes(50, 10, N), folds=(Sizes(50, 10, 30),) * FOLDS)
+    run = replace(run, record=replace(run.record, jobs=tuple(jobs)), datasets=(record,), outcomes=tuple(outcomes))
+    return Study(run)["animals"]
+
+
+def folds_of(pipeline, family, wrong, validation, seconds=1.0):
+    return [fold_outcome(pipeline, family, k + 1, wrong[k], validation[k], seconds) for k in range(FOLDS)]
+
+
+def test_a_pipelines_folds_are_one_row_with_the_figures_of_all_images():
+    study = folded_study(*folds_of("svm", "classical", [3, 6, 0], [0.9, 0.8, 1.0]))
+    [outcome] = study.outcomes
+    result, said = outcome.result, outcome.predictions
+    assert result.job == Job("animals", "svm", 0, 50)
+    assert np.array_equal(said.y_true, Y_TRUE)
+    assert result.test_accuracy == pytest.approx(np.mean(said.y_pred == Y_TRUE)) == pytest.approx(81 / 90)
+    assert result.macro_f1 == pytest.approx(f1_score(Y_TRUE, said.y_pred, average="macro"))
+    f1 = f1_score(Y_TRUE, said.y_pred, average=None)
+    assert [each.f1 for each in result.per_class] == pytest.approx(f1)
+    assert [each.n_test for each in result.per_class] == [30, 30, 30]
+    assert (result.validation_accuracy, result.n_test, result.peak_memory_mb) == (pytest.approx(0.9), 90, 303.0)
+    assert (result.fit_seconds, result.predict_images_per_second) == (pytest.approx(1.0), pytest.approx(100.0))
+    assert len(results_table(study.study).rows) == len(figures_table(study).rows) == 1
+    folds = folds_table(study.study)
+    assert len(folds.rows) == 3
+    assert [column.key for column in folds.columns][-2:] == ["fold", "n_test"]
+    assert [len(each.trainings) for each in study.configurations] == [3]
+    assert description_lines(study)[1] == (
+        "3 folds: each of the 90 images is tested once, by models fitted on 50 images, with 10 to validate on"
+    )
+
+
+def test_the_choice_of_a_family_is_made_inside_each_fold():
+    a = folds_of("a", "classical", [3, 9, 3], [0.9, 0.7, 0.95])
+    b = folds_of("b", "classical", [6, 3, 6], [0.8, 0.9, 0.8])
+    net = folds_of("net", "neural", [15, 15, 15], [0.5, 0.5, 0.5])
+    study = folded_study(*a, *b, *net)
+    assert study.best("classical").name == "a"  # 0.85 on the mean, against 0.83
+    choice = study.choice("classical")
+    assert [each.result.pipeline for each in choice.folds] == ["a", "b", "a"]
+    assert choice.mean("test_accuracy") == pytest.approx(81 / 90)
+    assert study.best("classical").mean("test_accuracy") == pytest.approx(75 / 90)
+    assert study.choice("neural") is study.best("neural")
+    first, second, third, fourth, *_ = answer(study)
+    assert first.startswith("On animals each of the 90 images was tested once, by a model that never saw it (3 folds)")
+    assert second.startswith(
+        "The best classical pipeline, chosen in each fold on its validation images, classifies 90.00 %"
+    )
+    assert "net, the only neural pipeline, classifies 50.00 %" in second
+    assert third.startswith(
+        "The best classical one is better by 40.00 points, which is significant (McNemar's exact test"
+    )
+    assert fourth.startswith("By the mean over the folds these are a (83.33 %")
+    assert "and net (50.00 %" in fourth
+
+
+def test_equals_inside_a_fold_go_to_the_faster():
+    slow = folds_of("slow", "classical", [0, 0, 0], [0.9, 0.9, 0.9], seconds=5.0)
+    fast = folds_of("fast", "classical", [3, 3, 3], [0.9, 0.9, 0.9], seconds=1.0)
+    choice = folded_study(*slow, *fast).choice("classical")
+    assert {each.result.pipeline for each in choice.folds} == {"fast"}
+
+
+def test_a_failed_fold_fails_the_pipeline_and_a_missing_one_leaves_it_pending():
+    good, bad = folds_of("svm", "classical", [3, 3, 3], [0.9] * 3), folds_of("net", "neural", [3, 3, 3], [0.9] * 3)
+    bad[1] = Outcome(replace(bad[1].result, status="failed: no luck"))
+    study = folded_study(*good, *bad)
+    assert [result.status for result in study.failures] == ["failed: fold 2 of 3: no luck"]
+    assert [each.name for each in study.contenders] == ["svm"]
+    assert "Failed: net (neural)." in answer(study)
+    pending = folded_study(*good, *bad[::2], pending=[bad[1].result.job])
+    assert (pending.n_pending, len(pending.failures)) == (1, 0)
+    assert answer(pending)[-1] == "1 of 2 jobs has no result yet."
+    assert len(figures_table(pending).rows) == 1
+
+
+def test_predictions_that_are_missing_or_overlap_are_not_pooled():
+    outcomes = folds_of("svm", "classical", [3, 6, 0], [0.9] * 3)
+    lost = replace(outcomes[1], predictions=None)
+    twice = replace(outcomes[1], predictions=replace(outcomes[1].predictions, places=outcomes[0].predictions.places))
+    for broken in (lost, twice):
+        [outcome] = folded_study(outcomes[0], broken, outcomes[2]).outcomes
+        assert outcome.predictions is None
+        assert outcome.result.test_accuracy == pytest.approx(81 / 90)
