@@ -95,3 +95,38 @@ def test_without_any_success_there_is_no_winner():
     study = make_study([job("svm", "classical", "failed: x"), job("cnn", "neural", None)])["animals"]
     assert (study.winner, study.contenders, study.contrasts, study.n_seeds) == (None, [], {}, 0)
     assert [result.pipeline for result in study.failures] == ["svm"]
+
+
+def auto(jobs, **more):
+    return make_study(jobs, repeats="auto", **more)
+
+
+def further(study):
+    return [(job.pipeline, job.seed) for job in study.further_jobs()]
+
+
+def test_the_contender_of_each_family_gets_three_seeds_where_they_make_a_difference():
+    first = [
+        job("svm", "classical", 40),
+        job("worse", "classical", 80),
+        job("cnn", "neural", 30),
+        job("long", "hybrid", 20, 61.0),
+    ]
+    assert further(auto(first)) == [("svm", 1), ("cnn", 1)]
+    second = [*first, job("svm", "classical", 40, seed=1), job("cnn", "neural", 33, seed=1)]
+    assert further(auto(second)) == [("cnn", 2)]
+    third = [*second, job("cnn", "neural", 36, seed=2)]
+    assert further(auto(third)) == []
+    assert further(auto([*second, job("cnn", "neural", "failed: x", seed=2)])) == []
+    assert further(make_study(second, repeats=1)) == []
+    assert further(auto(first[:1])) == []  # nothing to compare it with
+    assert further(auto([*first, job("mlp", "neural", None)])) == []  # not before all have run once
+
+
+def test_later_seeds_change_no_choice():
+    jobs = [job("a", "neural", 30), job("b", "neural", 40), job("svm", "classical", 35)]
+    jobs += [job("a", "neural", 200, seed=1), job("svm", "classical", "failed: x", seed=1)]
+    study = auto(jobs)["animals"]
+    assert [each.name for each in study.contenders] == ["a", "svm", "b"]
+    assert study.best("neural").mean("test_accuracy") == pytest.approx(1 - 115 / 400)
+    assert study.best("classical").complete
