@@ -123,7 +123,7 @@ def test_arrays_and_several_sets_of_them(digits):
     X, y = digits.images[:300], np.array(["even", "odd"])[digits.labels[:300] % 2]
     both = cvclassic.compare([(X[:200], y[:200], X[200:], y[200:]), (X, y)], pipelines={"mine": Mine()}, seed=4)
     assert [result.dataset for result in both.results] == ["arrays", "arrays_2"]
-    assert [result.n_test for result in both.results] == [100, len(datasets.from_arrays(X, y, seed=4).test)]
+    assert [result.n_test for result in both.results] == [100, 300]  # the second has folds
     assert {result.seed for result in both.results} == {4}
     assert both.answer.count("\n\n") == 1
 
@@ -158,7 +158,7 @@ def test_a_folder_and_built_in_pipelines_by_any_spelling(tmp_path):
         ({"data": "digits", "pipelines": [{"a": DummyClassifier()}, {"a": DummyClassifier()}]}, "Two pipelines are"),
         ({"data": "digits", "pipelines": {"a\nb": DummyClassifier()}}, "no name of a pipeline"),
         ({"data": "digits", "pipelines": ["hog_svn"]}, "Did you mean hog_svm"),
-        ({"data": "digits", "folds": 3}, "no option 'folds'; it has preset, train_size"),
+        ({"data": "digits", "fold": 3}, "no option 'fold'; it has preset, train_size"),
         ({"data": "digits", "datasets": ["shapes"]}, "no option 'datasets'"),
         ({"data": "digits", "seed": -1}, r"seed \(--seed\) is -1"),
         ({"data": "digit"}, "did you mean digits"),

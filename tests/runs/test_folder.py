@@ -15,7 +15,7 @@ from cvclassic import datasets
 from cvclassic.errors import InputError
 from cvclassic.runs.encoding import from_json, to_json
 from cvclassic.runs.folder import RunFolder, copy_run, read_run
-from cvclassic.runs.job import Job, Outcome, PipelineRecord, Predictions, Result, RunRecord
+from cvclassic.runs.job import SCHEMA_VERSION, Job, Outcome, PipelineRecord, Predictions, Result, RunRecord
 from cvclassic.runs.record import describe_dataset, fingerprint
 from cvclassic.runs.spec import RunSpec
 from tests.runs.folders import check_race, content_of, finished_run, jobs_of, outcome_of, record_of, two_classes
@@ -195,9 +195,9 @@ def test_only_a_run_of_this_version_goes_on(tmp_path, run):
             RunFolder.open(path)
     assert os.listdir(tmp_path / "empty") == []
     text = (run / "run.json").read_text()
-    (run / "run.json").write_text(text.replace('"schema_version": 4', '"schema_version": 3'))
+    (run / "run.json").write_text(text.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 3'))
     for read in (RunFolder.open, read_run):
-        with pytest.raises(InputError, match="has schema version 3; this cvclassic reads version 4"):
+        with pytest.raises(InputError, match=f"has schema version 3; this cvclassic reads version {SCHEMA_VERSION}"):
             read(run)
 
 
