@@ -44,10 +44,6 @@ def digits():
     return datasets.load("digits", train_size=300)
 
 
-def used(dataset):
-    return len(dataset.train) + len(dataset.validation) + len(dataset.test)
-
-
 def data_of(dataset, estimator, **fields):
     """A run of an estimator that is not cloned, so that its backbone counts for all jobs."""
     data = RunData.of(RunSpec(**fields), [dataset], bring({"mine": estimator}))
@@ -65,7 +61,16 @@ def test_seeds_sizes_and_tuning_embed_no_picture_twice(digits):
     assert all(len(result.tuning.tried) == 9 for result in results)
     assert {result.backbone for result in results} == {"counting (0123)"}
     own = 2 + 1 + 1  # images of each job: two before its clock, and one in each fit, a tuning's too
-    assert used(digits) <= backbone.n <= used(digits) + 4 * own
+    assert len(digits.used) <= backbone.n <= len(digits.used) + 4 * own
+
+
+def test_folds_embed_no_picture_twice(digits):
+    few = replace(digits, images=digits.images[:200], labels=digits.labels[:200]).with_folds(3, seed=0)
+    backbone = Counting()
+    data = data_of(few, make_pipeline(Embedding(backbone), LinearSVM()), folds=3)
+    results = [run_job(job, data).result for job in plan(data)[0]]
+    assert [(result.status, result.fold) for result in results] == [("ok", 1), ("ok", 2), ("ok", 3)]
+    assert backbone.n == 200 + 3 * (2 + 1)
 
 
 def test_what_was_looked_up_is_paid_for_and_mirror_images_are_made(digits):
@@ -74,7 +79,7 @@ def test_what_was_looked_up_is_paid_for_and_mirror_images_are_made(digits):
     [job] = plan(data)[0]
     first = run_job(job, data).result
     [(key, made)] = data.embedded.items()
-    assert len(made.digests) == used(digits) < backbone.n
+    assert len(made.digests) == len(digits.used) < backbone.n
     assert made.spent["seconds"] > 0
     # As if each image had taken 1,000 s.
     data.embedded[key] = replace(made, spent={"seconds": 1000.0 * len(made.digests)}, peak_memory=10**12)

@@ -151,10 +151,10 @@ def test_a_pretrained_pipeline_runs_by_default_where_a_backbone_is_and_the_set_i
     monkeypatch.setenv("CVCLASSIC_BACKBONE", backbone)
     assert planned_by_default(pictures) == (True, [])
     assert planned_by_default(digits) == (False, [])
-    images = len(pictures.train) + len(pictures.validation) + len(pictures.test)
-    large = replace(pictures, train=np.resize(pictures.train, 2001 - images + len(pictures.train)))
+    images = np.resize(digits.images, (2001, *digits.image_shape))
+    large = replace(pictures, images=images, labels=np.resize(digits.labels, 2001), test=np.arange(2001))
     assert planned_by_default(large) == (False, [])
-    assert planned_by_default(replace(large, train=large.train[1:])) == (True, [])
+    assert planned_by_default(replace(large, test=np.arange(2000))) == (True, [])
     assert planned(digits, ["pretrained_svm"], pipelines=["pretrained_svm"])
 
 

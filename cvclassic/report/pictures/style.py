@@ -14,7 +14,7 @@ from cvclassic.report.harmless import harmless
 # matplotlib knows no currentColor: this color, used nowhere else, is replaced by it in the SVG.
 INK = "#010203"
 
-# Of Okabe and Ito, Color universal design (2008), and a violet; each has a contrast of 3 at least on white and on near-black.
+# Of Okabe and Ito, Color universal design (2008), and a violet; contrasts are 3 at least on white and on near-black.
 FAMILY_COLORS = {"classical": "#0072b2", "neural": "#d55e00", "hybrid": "#cc79a7", "pretrained": "#8430f0"}
 _FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^", "pretrained": "v"}
 _FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "xxxx", "pretrained": "\\\\\\\\"}
