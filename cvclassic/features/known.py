@@ -1,13 +1,13 @@
 """Embeddings that were made before, found again by the pixels of their pictures."""
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 DIGEST_BYTES = 16
-NOTHING = {"seconds": 0.0, "joules": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,20 @@ class Known:
     """A memory of embedded pictures for `Embedding`: what it holds is looked up, and what that once took is counted.
 
     It belongs to a run and not to a model: clones of an estimator share it, and it is pickled empty.
+
+    Attributes
+    ----------
+    embedded : dict of str to Embedded
+        By `Embedding.key()`.
+    backbones : list of str
+        Names and fingerprints of those that are in use.
+    spent : dict of str to float
+        What all that was looked up so far had taken to make: "seconds", and "joules" where all of it tells them.
     """
 
-    embedded: dict[str, Embedded] = field(default_factory=dict)  # by `Embedding.key()`
-    _spent: dict[str, float] = field(default_factory=lambda: dict(NOTHING), init=False)
+    embedded: dict[str, Embedded] = field(default_factory=dict)
+    backbones: list[str] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0, "joules": 0.0}, init=False)
 
     def find(self, key: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """The features of those images of `X` that are known, and for each image the row in them, -1 for the others.
@@ -60,17 +70,16 @@ class Known:
             return None
         rows = table.find(digests_of(X))
         share = float(np.count_nonzero(rows >= 0)) / len(table.digests)
-        for name in list(self._spent):
+        for name in list(self.spent):
             if name in table.spent:
-                self._spent[name] += share * table.spent[name]
+                self.spent[name] += share * table.spent[name]
             elif share:  # what some of the pictures don't tell can't be told of all
-                del self._spent[name]
+                del self.spent[name]
         return table.features, rows
 
-    def take(self) -> dict[str, float]:
-        """What all that was looked up since the last call had taken to make: "seconds", and "joules" where known."""
-        spent, self._spent = self._spent, dict(NOTHING)
-        return spent
+    def clock(self) -> float:
+        """Seconds as of `time.perf_counter`, on a clock that goes on by what each looked-up picture had taken."""
+        return time.perf_counter() + self.spent["seconds"]
 
     def __repr__(self) -> str:
         return "Known()"

@@ -57,20 +57,15 @@ class EmbeddedFiles:
         return self._folder / f"{EMBEDDED}-{key}"
 
 
-def embed_ahead(estimator: BaseEstimator, dataset: Dataset, store: Store) -> tuple[Known, list[str]]:
-    """Let each `Embedding` in `estimator` know the pictures of `dataset`: from `store`, or embedded now and put there.
+def embed_ahead(estimator: BaseEstimator, dataset: Dataset, store: Store, known: Known) -> None:
+    """Let each `Embedding` in `estimator` look up the pictures of `dataset` in `known`.
 
-    Returns
-    -------
-    Known
-        What they look their pictures up in; empty where there is no `Embedding`.
-    list of str
-        The backbones: names and fingerprints.
+    What is not there yet is taken from `store`, or embedded now and put there.
     """
-    known, backbones = Known(), []
     for part in _parts(estimator):
         frozen = part.open()
-        backbones += [frozen.described] * (frozen.described not in backbones)
+        if frozen.described not in known.backbones:
+            known.backbones.append(frozen.described)
         if frozen.key not in known.embedded:
             images = dataset.images[dataset.used]
             digests, first = np.unique(digests_of(images), axis=0, return_index=True)
@@ -80,7 +75,6 @@ def embed_ahead(estimator: BaseEstimator, dataset: Dataset, store: Store) -> tup
                 found = store[frozen.key] = _joined(found, _embedded(frozen, images[new]))
             known.embedded[frozen.key] = found
         part.set_params(known=known)
-    return known, backbones
 
 
 def peak_with(known: Known) -> int:
@@ -94,6 +88,7 @@ def _parts(estimator: BaseEstimator) -> list[Embedding]:
 
 
 def _embedded(frozen: Frozen, images: np.ndarray) -> Embedded:
+    frozen.embed(images[:1])  # what is loaded or compiled at first use doesn't count
     meter, features, told = Meter(), [], time.monotonic()
     for start in range(0, len(images), IMAGES_AT_A_TIME):
         features.append(frozen.embed(images[start : start + IMAGES_AT_A_TIME]))

@@ -76,19 +76,20 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     splits = {name: getattr(part, name) for name in ("train", "validation", "test")}
     X_train, X_val, X_test = (part.images[rows] for rows in splits.values())
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
-    stack = data.stack(job)
+    stack, known = data.stack(job), Known()
     estimator = pipeline.build(data.task(job, folder))
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise InputError(f"build(task) returned {_shortened(repr(estimator))}; it returns a scikit-learn estimator.")
     apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
     _prepare(estimator, X_train[:2])
-    known, backbones = embed_ahead(estimator, data.datasets[job.dataset], data.embedded)
+    embed_ahead(estimator, data.datasets[job.dataset], data.embedded, known)
     fixed = {name.rpartition("__")[2].lower() for name, _ in job.settings}
     tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed, fixed) if spec.tune else None
 
     spent = _fit(estimator, X_train, y_train, X_val, y_val, known)
+    looked_up = known.spent["seconds"]
     predicted = predict_with_scores(estimator, X_test)
-    predict_seconds = predicted.seconds + known.take()["seconds"]
+    predict_seconds = predicted.seconds + known.spent["seconds"] - looked_up
     predictions = _checked(predicted, y_test, part.n_classes)
     if job.fold is not None:
         predictions = replace(predictions, places=part.test)
@@ -123,7 +124,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         corruptions=corruptions,
         mean_corruption_error=corruptions and 1 - float(np.mean(list(corruptions.values()))),
         n_corrupted=corruptions and min(len(y_test), CORRUPTED_SAMPLE),
-        backbone=", ".join(backbones) or None,
+        backbone=", ".join(known.backbones) or None,
     )
     return Outcome(result, predictions, estimator)
 
@@ -149,8 +150,7 @@ def _fit(
     estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, known: Known
 ) -> dict[str, float]:
     """Fit the estimator; what that took, as a `Meter` reads it, and what the embeddings that it looked up had taken."""
-    known.take()  # a tuning's
-    meter = Meter()
+    meter = Meter(known.spent)
     validation = {"X_val": X_val, "y_val": y_val} if len(y_val) else {}
     arguments = _fit_arguments(estimator, meter=meter, **validation)
     try:
@@ -164,7 +164,6 @@ def _fit(
             "which makes features of validation images with it: give it an attribute with a name that ends in _ in "
             "its fit."
         ) from error
-    meter.go_on_from(known.take())
     return meter.read()
 
 

@@ -1,6 +1,7 @@
 """Embedding: a network's numbers as SciPy computes them, the ways of an extractor, errors for what is no backbone."""
 
 import pickle
+import time
 
 import cv2
 import numpy as np
@@ -114,15 +115,16 @@ def test_what_is_known_is_looked_up_and_what_it_took_is_counted(backbone):
     assert embedding.known is known
     features = embedding.transform(RGB[5:15])
     np.testing.assert_array_equal(features, whole[5:15] + np.repeat([1, 0], 5)[:, np.newaxis].astype(np.float32))
-    assert known.take() == {"seconds": 2.5, "joules": 10.0}
+    assert known.spent == {"seconds": 2.5, "joules": 10.0}
+    assert known.clock() == pytest.approx(time.perf_counter() + 2.5, abs=1)
     embedding.transform(RGB[20:])
     embedding.transform(RGB[:10, :, ::-1])  # mirrored
     embedding.transform(RGB[:10] / 255)
-    assert known.take() == {"seconds": 0.0, "joules": 0.0}
+    assert known.spent == {"seconds": 2.5, "joules": 10.0}
     other = Embedding(backbone, std=60, known=known)
     assert other.key() != key
     other.transform(RGB[:10])
-    assert known.take() == {"seconds": 0.0, "joules": 0.0}
+    assert known.spent == {"seconds": 2.5, "joules": 10.0}
     copy = pickle.loads(pickle.dumps(embedding))
     assert len(pickle.dumps(copy)) < len(pickle.dumps(plain)) + 200
     np.testing.assert_array_equal(copy.transform(RGB), whole)
@@ -132,7 +134,7 @@ def test_joules_that_some_do_not_tell_are_not_told(backbone):
     key = Embedding(backbone).key()
     known = Known({key: Embedded(digests_of(RGB[:4]), np.ones((4, 5), np.float32), {"seconds": 1.0})})
     Embedding(backbone, known=known).transform(RGB[:2])
-    assert known.take() == {"seconds": 0.5}
+    assert known.spent == {"seconds": 0.5}
 
 
 def test_digests_tell_images_apart_by_pixels_shape_and_dtype():

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from cvclassic import datasets
 from cvclassic.augmentation import MirrorAugmentation
 from cvclassic.features import HOG, ColorGrid, Embedding
-from cvclassic.features.known import Embedded, digests_of
+from cvclassic.features.known import Embedded, Known, digests_of
 from cvclassic.runs.embedded import EmbeddedFiles, embed_ahead, peak_with
 from cvclassic.runs.fit import run_job
 from cvclassic.runs.folder import RunFolder
@@ -61,7 +61,7 @@ def test_seeds_sizes_and_tuning_embed_no_picture_twice(digits):
     assert all(len(result.tuning.tried) == 9 for result in results)
     assert {result.backbone for result in results} == {"counting (0123)"}
     own = 2 + 1 + 1  # images of each job: two before its clock, and one in each fit, a tuning's too
-    assert len(digits.used) <= backbone.n <= len(digits.used) + 4 * own
+    assert len(digits.used) <= backbone.n <= len(digits.used) + 1 + 4 * own
 
 
 def test_folds_embed_no_picture_twice(digits):
@@ -70,7 +70,7 @@ def test_folds_embed_no_picture_twice(digits):
     data = data_of(few, make_pipeline(Embedding(backbone), LinearSVM()), folds=3)
     results = [run_job(job, data).result for job in plan(data)[0]]
     assert [(result.status, result.fold) for result in results] == [("ok", 1), ("ok", 2), ("ok", 3)]
-    assert backbone.n == 200 + 3 * (2 + 1)
+    assert backbone.n == 200 + 1 + 3 * (2 + 1)
 
 
 def test_what_was_looked_up_is_paid_for_and_mirror_images_are_made(digits):
@@ -97,18 +97,21 @@ def test_embeddings_of_some_pictures_are_completed_and_copies_are_made_once(digi
     whole = replace(
         digits, images=images, train=np.arange(200), validation=np.arange(0), test=np.arange(200, len(images))
     )
-    known, backbones = embed_ahead(make_pipeline(Embedding(backbone)), replace(whole, train=np.arange(100)), store)
-    assert backbones == ["counting (0123)"]
+    known = Known()
+    embed_ahead(make_pipeline(Embedding(backbone)), replace(whole, train=np.arange(100)), store, known)
+    assert known.backbones == ["counting (0123)"]
     assert peak_with(known) > 2**20
     distinct = len(np.unique(images, axis=0))
     assert backbone.n < distinct
     estimator = make_pipeline(Embedding(backbone))
-    embed_ahead(estimator, whole, store)
-    assert backbone.n == distinct
+    embed_ahead(estimator, whole, store, Known())
+    assert backbone.n == distinct + 2  # one before the clock starts, each time
     features = estimator.transform(images)
-    assert backbone.n == distinct
+    assert backbone.n == distinct + 2
     np.testing.assert_array_equal(features, Embedding(Counting()).transform(images))
-    assert embed_ahead(make_pipeline(HOG()), whole, store)[1] == []
+    known = Known()
+    embed_ahead(make_pipeline(HOG()), whole, store, known)
+    assert known.backbones == []
 
 
 def test_files_are_read_back_and_damaged_ones_are_not(tmp_path, rng):
