@@ -50,20 +50,24 @@ def default(task):
 
 
 def fits(task):
-    if not _named(task):
-        raise InputError(f"pretrained_svm needs a backbone: {HOW}")
-    if _named(task) not in APPLICATIONS:
-        Embedding(_named(task)).open()  # raises for a file that can't be used, before anything runs
+    if _needed(task) not in APPLICATIONS:
+        Embedding(_needed(task)).open()  # raises for a file that can't be used, before anything runs
     return True
 
 
 def build(task):
-    backbone = _named(task)
+    backbone = _needed(task)
     if backbone in APPLICATIONS:
         embedding = ApplicationEmbedding(backbone, offline=task.offline)
     else:
         embedding = Embedding(backbone)
     return Pipeline([("embedding", embedding), ("scaler", Normalizer()), ("svm", LinearSVM(C=1.0))])
+
+
+def _needed(task):
+    if not _named(task):
+        raise InputError(f"pretrained_svm needs a backbone: {HOW}")
+    return _named(task)
 
 
 def _named(task):

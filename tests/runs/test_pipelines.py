@@ -43,6 +43,14 @@ def test_nine_pipelines_are_the_default_one_may_be_and_each_has_a_title():
     assert families == sorted(families)
 
 
+def test_a_pretrained_pipeline_says_what_it_lacks_where_a_run_goes_on_without_it():
+    with pytest.raises(InputError, match="pretrained_svm needs a backbone: name an ONNX file"):
+        builtin_pipelines()["pretrained_svm"].build(task())
+    application = replace(task(), settings=(("embedding__backbone", "MobileNetV2"),), offline=True)
+    embedding = builtin_pipelines()["pretrained_svm"].build(application)[0]
+    assert (embedding.backbone, embedding.offline, embedding.open().size) == ("MobileNetV2", True, (224, 224))
+
+
 SHAPES = [(28, 28), (20, 20), (48, 40, 3)]
 CLASSICAL = [name for name, file in builtin_pipelines().items() if file.family == "classical"]
 

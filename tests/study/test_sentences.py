@@ -384,8 +384,8 @@ def test_a_pretrained_winner_is_told_beside_the_question_with_its_backbone():
     )
     assert standing == "On the test images frozen is significantly better than each of the other 2."
     assert remark_lines(dataset) == [
-        "frozen learns from what a frozen backbone makes of the images: lite.onnx (0123). It has seen other pictures "
-        "before; and frozen, it is what fine-tuning starts from, not the best that it can do"
+        "frozen learns from what a frozen backbone makes of the same 32 x 32 pixels: lite.onnx (0123). It has seen "
+        "other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
     ]
 
 
