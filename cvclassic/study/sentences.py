@@ -352,8 +352,8 @@ def _backbone_lines(dataset: DatasetStudy, results: Iterable[Result]) -> list[st
     height, width = dataset.record.image_shape[:2]
     pairs = dict.fromkeys((result.pipeline, result.backbone) for result in results if result.backbone)
     return [
-        f"{pipeline} learns from what a frozen backbone makes of the same {height} x {width} pixels: {backbone}. It has "
-        "seen other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
+        f"{pipeline} learns from what a frozen backbone makes of the same {height} x {width} pixels: {backbone}. It "
+        "has seen other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
         for pipeline, backbone in pairs
     ]
 
