@@ -1,10 +1,13 @@
 """Shared by all tests: a small data set of real digits, and pipeline files that behave in given ways."""
 
+import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.pop("CVCLASSIC_BACKBONE", None)  # with one of the user's own more would run by default
 
 PIPELINES = {
     "nearest_mean": '''"""Nearest class mean on the pixels."""

@@ -70,6 +70,12 @@ class Dataset:
         """Number of classes, k."""
         return len(self.class_names)
 
+    @property
+    def used(self) -> np.ndarray:
+        """Ascending indices of the images that are in any split, those of `smaller` and `folds` too."""
+        parts = (self, *self.smaller, *self.folds)
+        return np.unique(np.concatenate([rows for each in parts for rows in (each.train, each.validation, each.test)]))
+
     def with_train_size(self, train_size: int, *, seed: int) -> "Dataset":
         """The same images and test split, with a stratified sample of `train_size` images as the training part.
 

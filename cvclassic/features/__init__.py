@@ -7,6 +7,7 @@ and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images aga
 from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.deskew import Deskew
+from cvclassic.features.embedding import Embedding
 from cvclassic.features.gabor import GaborBank
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
@@ -21,6 +22,7 @@ __all__ = [
     "ColorGrid",
     "ColorHistogram",
     "Deskew",
+    "Embedding",
     "GaborBank",
     "PatchDictionary",
     "SobelHistogram",

@@ -4,13 +4,16 @@ Importing this package imports no Keras; the first model that is built does, or 
 the layers `HOGLayer` and `Maxout`.
 """
 
+from cvclassic.neural.applications import APPLICATIONS, KerasApplication
 from cvclassic.neural.backend import prepare_backend
 from cvclassic.neural.classifier import NeuralClassifier
 from cvclassic.neural.models import cnn, hybrid, linear_head, mlp, resnet_small
 from cvclassic.neural.stack import TrainingStack
 
 __all__ = [
+    "APPLICATIONS",
     "HOGLayer",
+    "KerasApplication",
     "Maxout",
     "NeuralClassifier",
     "TrainingStack",

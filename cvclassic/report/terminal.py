@@ -12,7 +12,14 @@ from cvclassic.report.parts import header_of, part, seen_in, words_of
 from cvclassic.study.study import DatasetStudy, Study
 from cvclassic.study.tables import FAILED, WINNER, Table, figures_table
 
-STYLES = {"classical": "cyan", "hybrid": "magenta", "neural": "yellow", FAILED: "red", WINNER: "bold"}
+STYLES = {
+    "classical": "cyan",
+    "hybrid": "magenta",
+    "neural": "yellow",
+    "pretrained": "green",
+    FAILED: "red",
+    WINNER: "bold",
+}
 NAMES = ("dataset", "pipeline", "family")  # by key: columns that are never broken
 
 

@@ -16,9 +16,11 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from cvclassic.augmentation import Prediction, innermost, layers, predict_with_scores
 from cvclassic.errors import CVClassicError, InputError
+from cvclassic.features.known import Known
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from cvclassic.runs.embedded import embed_ahead, peak_with
 from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result
-from cvclassic.runs.measure import Meter, model_bytes, peak_memory_bytes
+from cvclassic.runs.measure import Meter, model_bytes
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.settings import apply_settings, split_settings
 from cvclassic.runs.tuning import stratified_order, tune
@@ -74,21 +76,24 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     splits = {name: getattr(part, name) for name in ("train", "validation", "test")}
     X_train, X_val, X_test = (part.images[rows] for rows in splits.values())
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
-    stack = data.stack(job)
+    stack, known = data.stack(job), Known()
     estimator = pipeline.build(data.task(job, folder))
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise InputError(f"build(task) returned {_shortened(repr(estimator))}; it returns a scikit-learn estimator.")
     apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
     _prepare(estimator, X_train[:2])
+    embed_ahead(estimator, data.datasets[job.dataset], data.embedded, known)
     fixed = {name.rpartition("__")[2].lower() for name, _ in job.settings}
     tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed, fixed) if spec.tune else None
 
-    spent = _fit(estimator, X_train, y_train, X_val, y_val)
+    spent = _fit(estimator, X_train, y_train, X_val, y_val, known)
+    looked_up = known.spent["seconds"]
     predicted = predict_with_scores(estimator, X_test)
+    predict_seconds = predicted.seconds + known.spent["seconds"] - looked_up
     predictions = _checked(predicted, y_test, part.n_classes)
     if job.fold is not None:
         predictions = replace(predictions, places=part.test)
-    peak_memory = peak_memory_bytes()
+    peak_memory = peak_with(known)
 
     sample = _train_sample(len(y_train), job.seed)
     corruptions = _corruptions(estimator, X_test, y_test, spec.seed) if spec.corruptions else None
@@ -105,7 +110,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         fit_seconds=spent["seconds"],
         over_budget=_is_over(spent["seconds"], stack.time_budget),
         fit_energy_joules=spent.get("joules"),
-        predict_images_per_second=len(y_test) / predicted.seconds,
+        predict_images_per_second=len(y_test) / predict_seconds,
         peak_memory_mb=peak_memory / 2**20,
         model_bytes=model_bytes(estimator),
         n_train_scored=len(sample),
@@ -119,6 +124,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         corruptions=corruptions,
         mean_corruption_error=corruptions and 1 - float(np.mean(list(corruptions.values()))),
         n_corrupted=corruptions and min(len(y_test), CORRUPTED_SAMPLE),
+        backbone=", ".join(known.backbones) or None,
     )
     return Outcome(result, predictions, estimator)
 
@@ -141,10 +147,10 @@ def _prepare(estimator: BaseEstimator, X: np.ndarray) -> None:
 
 
 def _fit(
-    estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
+    estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, known: Known
 ) -> dict[str, float]:
-    """Fit the estimator; what that took, as a `Meter` reads it."""
-    meter = Meter()
+    """Fit the estimator; what that took, as a `Meter` reads it, and what the embeddings that it looked up had taken."""
+    meter = Meter(known.spent)
     validation = {"X_val": X_val, "y_val": y_val} if len(y_val) else {}
     arguments = _fit_arguments(estimator, meter=meter, **validation)
     try:

@@ -63,6 +63,7 @@ from cvclassic.runs.record import describe_dataset
 
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
 PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
+EMBEDDED = ".embedded"  # beginning of the names of files that workers put beside the images
 TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
 IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
 WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
@@ -86,6 +87,7 @@ class RunFolder:
         self.path = path
         self._lock = lock
         self._made: list[Path] = []  # by this process; removed again where the run does not begin
+        self._cleared: list[Path] = []  # folders of data sets without the hidden files of an earlier process
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -133,6 +135,9 @@ class RunFolder:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for folder in self._cleared:
+            with contextlib.suppress(OSError):
+                _remove_left_overs(folder)
         self._release()
 
     def begin(self, record: RunRecord, datasets: Sequence[Dataset]) -> None:
@@ -226,10 +231,15 @@ class RunFolder:
 
     @contextlib.contextmanager
     def images_file(self, dataset: Dataset) -> Iterator[Path]:
-        """All images of `dataset` in a hidden .npy file, for workers to map; it is removed afterwards."""
+        """All images of `dataset` in a hidden .npy file, for workers to map; it is removed afterwards.
+
+        What workers put beside it for one another stays until the run ends: further jobs may follow.
+        """
         with self._explained():
             folder = self._make(PurePath(file_name(dataset.name)))
-            _remove_left_overs(folder)
+            if folder not in self._cleared:
+                _remove_left_overs(folder)
+                self._cleared.append(folder)
         path = folder / IMAGES
         try:
             with self._explained():
@@ -365,7 +375,7 @@ def _not_empty(path: Path) -> InputError:
 
 def _is_left_over(name: str) -> bool:
     """A hidden file that is there only while a process writes or works."""
-    return name == IMAGES or re.fullmatch(r"\..+\.\d+", name) is not None
+    return name == IMAGES or name.startswith(EMBEDDED) or re.fullmatch(r"\..+\.\d+", name) is not None
 
 
 def _remove_left_overs(folder: Path) -> None:

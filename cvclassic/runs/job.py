@@ -14,7 +14,8 @@ from cvclassic.runs.spec import RunSpec
 
 SCHEMA_VERSION = 5
 LONGEST_NAME = 80  # characters of a part of a folder's name
-FAMILIES = ("classical", "hybrid", "neural")
+FAMILIES = ("classical", "hybrid", "neural", "pretrained")
+TRAINED_BY_KERAS = ("hybrid", "neural")
 FINITE = ConfigDict(allow_inf_nan=False)
 
 
@@ -109,6 +110,8 @@ class Result:
     `corruptions` has five accuracies, of strengths 1 to 5, for each name in `runs.corruptions.CORRUPTIONS`, taken on
     `n_corrupted` test images; `mean_corruption_error` is the mean of 1 - accuracy over all of them. None without
     --corruptions.
+    `backbone` names the frozen networks that it embeds images with, and a hash of each; None without one. What they
+    took for the images of a fit or prediction is in its figures, also where they embed once for all jobs.
     """
 
     __pydantic_config__ = FINITE
@@ -141,6 +144,7 @@ class Result:
     mean_corruption_error: float | None = None
     n_corrupted: int | None = None
     fold: int | None = None
+    backbone: str | None = None
 
     @property
     def ok(self) -> bool:

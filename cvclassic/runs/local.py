@@ -19,7 +19,7 @@ from types import ModuleType
 from cvclassic.runs.fit import failed
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.handover import modules_to_send, pickled
-from cvclassic.runs.job import Job, Outcome
+from cvclassic.runs.job import TRAINED_BY_KERAS, Job, Outcome
 from cvclassic.runs.launcher import POLL_SECONDS, Launcher, worker_environment
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.processes import machine_memory
@@ -48,7 +48,7 @@ def run_locally(jobs: Sequence[Job], data: RunData, folder: RunFolder, *, listen
     threads = data.spec.threads or available_threads()
     environment = worker_environment(threads)
     executor = _Executor(data, folder, threads, modules_to_send(data, environment), listen)
-    neural = {name for name, pipeline in data.pipelines.items() if pipeline.family != "classical"}
+    neural = {name for name, pipeline in data.pipelines.items() if pipeline.family in TRAINED_BY_KERAS}
     with contextlib.ExitStack() as at_the_end:
         launchers = {
             kind: at_the_end.enter_context(Launcher(environment, neural=kind))

@@ -7,7 +7,9 @@ import importlib
 import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import cloudpickle
 import psutil
@@ -16,20 +18,26 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class Meter:
-    """Seconds and joules of a fit, from when it is made; those of earlier tries of a resumed training are added."""
+    """Seconds and joules of a fit, from when it is made; those of earlier tries of a resumed training are added.
 
-    def __init__(self):
+    `elsewhere` is a mapping that grows meanwhile by what the fit lets others spend, or makes use of; without joules
+    where these are not known.
+    """
+
+    def __init__(self, elsewhere: Mapping[str, float] = MappingProxyType({"seconds": 0.0, "joules": 0.0})):
+        self._elsewhere, self._before = elsewhere, dict(elsewhere)
         self._earlier = {"seconds": 0.0, "joules": 0.0}
         self._energy = energy_counters()
         self._started = time.perf_counter()
 
     def read(self) -> dict[str, float]:
         """What the fit spent so far: "seconds", and "joules" where the machine tells them."""
-        seconds, joules = time.perf_counter() - self._started, joules_since(self._energy)
-        spent = {"seconds": self._earlier["seconds"] + seconds}
-        if joules is not None and "joules" in self._earlier:
-            spent["joules"] = self._earlier["joules"] + joules
-        return spent
+        here = {"seconds": time.perf_counter() - self._started, "joules": joules_since(self._energy)}
+        return {
+            name: self._earlier[name] + here[name] + self._elsewhere[name] - self._before[name]
+            for name in here
+            if here[name] is not None and name in self._earlier and name in self._elsewhere
+        }
 
     def go_on_from(self, spent: dict[str, float]) -> None:
         """Add what earlier tries spent, as `read` gave it; where they had no joules, there are none to tell."""

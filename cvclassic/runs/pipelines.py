@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, clone
 from cvclassic.augmentation import innermost
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.neural import NeuralClassifier, TrainingStack
-from cvclassic.runs.job import FAMILIES
+from cvclassic.runs.job import FAMILIES, TRAINED_BY_KERAS
+from cvclassic.runs.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Task:
     traits : of the data set: "handwriting", "mirror" (mirror images keep their label)
     folder : where the pipeline may leave files of its own, such as a training log; None outside a run. What lies in its
         folder `backup` is there again when an interrupted run is resumed
+    n_images : number of images of the data set: training, validation and test; None outside a run
+    settings : those of --set and --sweep, by name, as text; after `build` they are applied to the estimator
+    offline : whether the network must not be touched
     """
 
     image_shape: tuple[int, ...]
@@ -40,6 +44,9 @@ class Task:
     stack: TrainingStack
     traits: frozenset[str]
     folder: Path | None = None
+    n_images: int | None = None
+    settings: Settings = ()
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ class Pipeline:
     title : the docstring's first line
     family : one of `cvclassic.runs.job.FAMILIES`
     path : of the file; None for a brought estimator
-    default : whether it runs without being named
+    default : whether it runs without being named; or a function of a `Task` that says so: True, False, or for a note
+        why not
     build, fits : the file's functions of a `Task`
     stack : the file's own training stack, or a brought network's, in place of the run's; or None
     takes_stack : whether settings of the run's training stack are for it
@@ -63,7 +71,7 @@ class Pipeline:
     title: str
     family: str
     path: Path | None
-    default: bool = field(compare=False)
+    default: bool | Callable[[Task], bool | str] = field(compare=False)
     build: Callable[[Task], BaseEstimator] = field(compare=False)
     fits: Callable[[Task], bool] = field(compare=False)
     stack: TrainingStack | None = field(default=None, compare=False)
@@ -86,14 +94,14 @@ class Pipeline:
 
 
 def builtin_pipelines() -> dict[str, Pipeline]:
-    """All pipelines that come with cvclassic, by name: classical ones first, then hybrid, then neural."""
+    """All pipelines that come with cvclassic, by name: family by family as in `FAMILIES`."""
     pipelines = [load_pipeline(path) for path in _builtin_files().values()]
     pipelines.sort(key=lambda pipeline: FAMILIES.index(pipeline.family))
     return {pipeline.name: pipeline for pipeline in pipelines}
 
 
 def default_pipelines() -> list[Pipeline]:
-    """Those that run where none is named."""
+    """Those that run where none is named, or may, by what they say of a data set."""
     return [pipeline for pipeline in builtin_pipelines().values() if pipeline.default]
 
 
@@ -162,7 +170,7 @@ def load_pipeline(path: Path) -> Pipeline:
         fits=getattr(module, "fits", _always),
         stack=getattr(module, "stack", None),
         published=getattr(module, "published", None),
-        takes_stack=family != "classical" and getattr(module, "stack", None) is None,
+        takes_stack=family in TRAINED_BY_KERAS and getattr(module, "stack", None) is None,
     )
 
 
@@ -226,15 +234,20 @@ def _clone_for(estimator: BaseEstimator, task: Task) -> BaseEstimator:
 
 
 def _family_of(estimator: BaseEstimator) -> str:
-    """Neural where a network learns from the images alone, hybrid behind extractors; by the module of its class."""
+    """Neural where a network learns from the images alone, hybrid behind extractors; by the module of its class.
+
+    Pretrained where an `Embedding` is a part of it.
+    """
+    parts = {type(part).__module__ for part in [estimator, *estimator.get_params(deep=True).values()]}
+    if "cvclassic.features.embedding" in parts:
+        return "pretrained"
     inside = innermost(estimator)
     bases = {base.__module__.split(".")[0] for base in type(inside).__mro__}
     is_network = isinstance(inside, NeuralClassifier) or bool(bases & {"keras", "torch", "skorch", "tensorflow"})
     is_network = is_network or type(inside).__module__.startswith("sklearn.neural_network")
     if not is_network:
         return "classical"
-    parts = estimator.get_params(deep=True).values()
-    return "hybrid" if any(type(part).__module__.startswith("cvclassic.features.") for part in parts) else "neural"
+    return "hybrid" if any(module.startswith("cvclassic.features.") for module in parts) else "neural"
 
 
 def _always(task: Task) -> bool:

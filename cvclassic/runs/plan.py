@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator
 
@@ -15,14 +16,21 @@ from cvclassic.runs.pipelines import Pipeline, Task
 from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting
 from cvclassic.runs.spec import STACK_FIELDS, RunSpec
 
+if TYPE_CHECKING:  # it imports the extractors, which takes a while
+    from cvclassic.runs.embedded import Store
+
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """What jobs refer to by name: the spec, the data sets with their splits, and the pipelines."""
+    """What jobs refer to by name: the spec, the data sets with their splits, and the pipelines.
+
+    `embedded` keeps the embeddings that jobs have made, for the next ones; it is the one part that changes.
+    """
 
     spec: RunSpec
     datasets: dict[str, Dataset]
     pipelines: dict[str, Pipeline]
+    embedded: "Store" = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: RunSpec, datasets: Iterable[Dataset], pipelines: Iterable[Pipeline]) -> "RunData":
@@ -60,11 +68,13 @@ class RunData:
 
     def task(self, job: Job, folder: Path | None = None) -> Task:
         """What the job's pipeline is told."""
-        return task_for(self.part(job), stack=self.stack(job), seed=job.seed, folder=folder)
+        return task_for(
+            self.part(job), self.spec, stack=self.stack(job), seed=job.seed, settings=job.settings, folder=folder
+        )
 
 
 def plan(data: RunData) -> tuple[list[Job], list[str]]:
-    """The jobs in their order, and a line for each pipeline that a data set leaves out.
+    """The jobs in their order, and a line for each pipeline that a data set leaves out, if there is something to say.
 
     Each pipeline gets those of the spec's `settings` and `sweep` that it has: a sweep of the batch size is one job, not
     several, for an SVM. Settings of the training stack are the run's, and no job's. The splits are the data set's, the
@@ -80,10 +90,12 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
     jobs, skipped, built, taken = [], [], [], set()
     named = [name for name, _ in [*spec.settings, *spec.sweep]]
     for dataset in data.datasets.values():
-        task = task_for(dataset, stack=stack, seed=spec.seed)
+        first = (*spec.settings, *((name, values[0]) for name, values in spec.sweep))
+        task = task_for(dataset, spec, stack=stack, seed=spec.seed, settings=first)
         for pipeline in data.pipelines.values():
-            if not _asked(pipeline, "fits", task):
-                skipped.append(f"{pipeline.name} has nothing to do on {dataset.name}")
+            note = _left_out(pipeline, task, dataset.name, named=bool(spec.pipelines))
+            if note is not None:
+                skipped += [note] * bool(note)
                 continue
             estimator = _asked(pipeline, "build", task) if named else None
             built.append(estimator)
@@ -105,7 +117,15 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
     return jobs, skipped
 
 
-def task_for(dataset: Dataset, *, stack: TrainingStack, seed: int, folder: Path | None = None) -> Task:
+def task_for(
+    dataset: Dataset,
+    spec: RunSpec,
+    *,
+    stack: TrainingStack,
+    seed: int,
+    settings: Settings,
+    folder: Path | None = None,
+) -> Task:
     """The `Task` that a pipeline gets for a data set."""
     return Task(
         image_shape=dataset.image_shape,
@@ -115,6 +135,9 @@ def task_for(dataset: Dataset, *, stack: TrainingStack, seed: int, folder: Path 
         stack=stack,
         traits=dataset.traits,
         folder=folder,
+        n_images=len(dataset.used),
+        settings=settings,
+        offline=spec.offline,
     )
 
 
@@ -136,8 +159,17 @@ def _jobs(dataset: Dataset, pipeline: Pipeline, grid: Iterable[Settings], spec: 
         yield Job(dataset.name, pipeline.name, seed, n_train, chosen)
 
 
-def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool:
-    """What the pipeline's `build(task)` or `fits(task)` says; InputError where it fails."""
+def _left_out(pipeline: Pipeline, task: Task, dataset: str, named: bool) -> str | None:
+    """None for a pipeline that runs on a data set; else a note on why it does not, empty where nobody expects it to."""
+    if not named and callable(pipeline.default):
+        wanted = _asked(pipeline, "default", task)
+        if wanted is not True:
+            return f"{pipeline.name} does not run on {dataset}: {wanted}" if wanted else ""
+    return None if _asked(pipeline, "fits", task) else f"{pipeline.name} has nothing to do on {dataset}"
+
+
+def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool | str:
+    """What the pipeline's `build(task)`, `fits(task)` or `default(task)` says; InputError where it fails."""
     try:
         return getattr(pipeline, function)(task)
     except CVClassicError:

@@ -104,7 +104,7 @@ def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: li
     spec = spec.replace(
         preset=spec.preset or ("quick" if embedded else "standard"),
         datasets=[_absolute(name, question) for name in spec.datasets],
-        pipelines=[pipeline.name if pipeline.brought else pipeline.reference for pipeline in chosen],
+        pipelines=[each.name if each.brought else each.reference for each in chosen] if spec.pipelines else (),
     )
     loaded = [_folded(_dataset(question, spec, name), spec, name) for name in spec.datasets]
     if spec.repeats is None:

@@ -171,11 +171,13 @@ def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
         traceback.print_exc()
         _leave(handover, f"its pipeline can't be loaded in the worker: {type(error).__name__}: {error}")
         return
+    from cvclassic.runs.embedded import EmbeddedFiles
     from cvclassic.runs.fit import run_job
 
     images = np.load(handover.images, mmap_mode="r")
     datasets = {name: _with_images(dataset, images) for name, dataset in data.datasets.items()}
-    outcome = replace(run_job(job, replace(data, datasets=datasets), folder=handover.folder), estimator=None)
+    data = replace(data, datasets=datasets, embedded=EmbeddedFiles(handover.images.parent))
+    outcome = replace(run_job(job, data, folder=handover.folder), estimator=None)
     peak = outcome.result.peak_memory_mb
     if peak is not None:
         peak += _left_with_launcher(loaded_before_fork) / 2**20

@@ -48,6 +48,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures["predict_images_per_second"] = figures["n_test"] / sum(seconds) if sum(seconds) else None
     figures["over_budget"] = _of_all(results, "over_budget", any)
     figures["corruptions"] = _corruptions(results)
+    figures["backbone"] = _of_all(results, "backbone", lambda found: ", ".join(dict.fromkeys(found)))
     figures["warnings"] = tuple(dict.fromkeys(warning for result in results for warning in result.warnings))
     predictions = _joined([outcome.predictions for outcome in outcomes], dataset.sizes.test)
     if predictions is not None:

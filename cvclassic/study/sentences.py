@@ -111,7 +111,7 @@ def description_lines(dataset: DatasetStudy) -> list[str]:
 
 
 def remark_lines(dataset: DatasetStudy) -> list[str]:
-    """What else a reader must know: samples, recipes, tuning, budgets, warnings."""
+    """What else a reader must know: samples, recipes, backbones, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
     results = [outcome.result for outcome in dataset.trainings]
     lines = _repeats_lines(dataset)
@@ -125,6 +125,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
             f"{corrupted.n_corrupted:,} test images" + ", a seeded sample" * (corrupted.n_corrupted < sizes.test)
         )
     lines += _recipe_lines(dataset)
+    lines += _backbone_lines(dataset, results)
     lines += [_tuning_line(study, result) for result in results if result.tuning]
     lines += [
         f"{job_words(study, result)}: over budget ({result.fit_seconds:.0f} s of {study.run.spec.time_budget:g} s)"
@@ -344,6 +345,17 @@ def _recipe_lines(dataset: DatasetStudy) -> list[str]:
             here = percent(best.mean("test_accuracy"))
             lines.append(f"Published for {pipeline.name}: {pipeline.published}; here {here} on {dataset.name}")
     return lines
+
+
+def _backbone_lines(dataset: DatasetStudy, results: Iterable[Result]) -> list[str]:
+    """What a pipeline's frozen backbone is, and what its figures say and don't say."""
+    height, width = dataset.record.image_shape[:2]
+    pairs = dict.fromkeys((result.pipeline, result.backbone) for result in results if result.backbone)
+    return [
+        f"{pipeline} learns from what a frozen backbone makes of the same {height} x {width} pixels: {backbone}. It "
+        "has seen other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
+        for pipeline, backbone in pairs
+    ]
 
 
 def _tuning_line(study: Study, result: Result) -> str:

@@ -22,7 +22,8 @@ from cvclassic.report.pictures.classes import most_confused, similar_together
 from cvclassic.report.pictures.curves import best_epoch, overfit_epoch
 from cvclassic.report.pictures.labels import place_labels
 from cvclassic.report.pictures.subject import Subject
-from cvclassic.runs.job import ClassFigures, Outcome, Predictions, SetImages
+from cvclassic.report.terminal import STYLES
+from cvclassic.runs.job import FAMILIES, ClassFigures, Outcome, Predictions, SetImages
 from cvclassic.study.sizes import crossing_sentence
 from cvclassic.study.study import Study
 from tests.made_runs import make_study
@@ -478,6 +479,12 @@ def test_predictions_of_other_images_are_no_disagreement():
     study = Study(replace(run, outcomes=(other, *run.outcomes[1:]))).datasets[0]
     with pytest.raises(DataError, match="hog_svm and cnn were not tested on the same images"):
         drawn(study, images.disagreements)
+
+
+def test_each_family_has_a_color_a_marker_and_a_hatch_of_its_own():
+    for look in (style.family_color, style.family_marker, lambda family: style.bar_style(family)["hatch"]):
+        assert len({look(family) for family in (*FAMILIES, "baseline")}) == len(FAMILIES) + 1
+    assert set(FAMILIES) <= set(STYLES)
 
 
 def test_a_family_of_another_kind_is_drawn():

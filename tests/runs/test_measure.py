@@ -28,6 +28,20 @@ def test_a_meter_counts_from_when_it_is_made_and_adds_what_earlier_tries_spent(m
     assert meter.read()["seconds"] > 200
 
 
+def test_a_meter_adds_what_is_spent_elsewhere_meanwhile(monkeypatch):
+    monkeypatch.setattr(measure, "energy_counters", lambda: {"package": 0})
+    monkeypatch.setattr(measure, "joules_since", lambda before: 5.0)
+    elsewhere = {"seconds": 50.0, "joules": 60.0}
+    meter = Meter(elsewhere)
+    assert meter.read()["joules"] == 5
+    elsewhere |= {"seconds": 150.0, "joules": 61.0}
+    found = meter.read()
+    assert found["joules"] == 6
+    assert 100 <= found["seconds"] < 105
+    del elsewhere["joules"]
+    assert meter.read().keys() == {"seconds"}
+
+
 def test_a_meter_tells_no_joules_where_the_machine_does_not(monkeypatch):
     monkeypatch.setattr(measure, "energy_counters", lambda *where: None)
     assert Meter().read().keys() == {"seconds"}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 
 from cvclassic.errors import InputError
-from cvclassic.features import HOG
+from cvclassic.features import HOG, Embedding
 from cvclassic.neural import NeuralClassifier, TrainingStack, mlp
 from cvclassic.runs.job import FAMILIES
 from cvclassic.runs.pipelines import Task, bring, builtin_pipelines, find_pipelines, load_pipeline
@@ -33,13 +33,22 @@ def task(image_shape=(32, 32), traits=()):
     return Task(image_shape, n_classes=10, n_train=100, seed=0, stack=TrainingStack(), traits=frozenset(traits))
 
 
-def test_nine_pipelines_are_the_default_and_each_has_a_title():
+def test_nine_pipelines_are_the_default_one_may_be_and_each_has_a_title():
     pipelines = builtin_pipelines()
-    assert {name for name, file in pipelines.items() if file.default} == DEFAULT
+    assert {name for name, file in pipelines.items() if file.default is True} == DEFAULT
+    assert {name for name, file in pipelines.items() if callable(file.default)} == {"pretrained_svm"}
     assert not pipelines["sobel_opencv_svm"].default
     assert all(file.title and not file.title.endswith(".") for file in pipelines.values())
     families = [FAMILIES.index(file.family) for file in pipelines.values()]
     assert families == sorted(families)
+
+
+def test_a_pretrained_pipeline_says_what_it_lacks_where_a_run_goes_on_without_it():
+    with pytest.raises(InputError, match="pretrained_svm needs a backbone: name an ONNX file"):
+        builtin_pipelines()["pretrained_svm"].build(task())
+    application = replace(task(), settings=(("embedding__backbone", "MobileNetV2"),), offline=True)
+    embedding = builtin_pipelines()["pretrained_svm"].build(application)[0]
+    assert (embedding.backbone, embedding.offline, embedding.open().size) == ("MobileNetV2", True, (224, 224))
 
 
 SHAPES = [(28, 28), (20, 20), (48, 40, 3)]
@@ -108,6 +117,14 @@ def test_brought_estimators_are_clones_with_the_seed_and_have_a_family():
     brought = {each.name: each for each in bring({"a": svm, "b": network, "c": make_pipeline(HOG(), network)})}
     assert [each.family for each in brought.values()] == ["classical", "neural", "hybrid"]
     assert bring({"d": MLPClassifier()})[0].family == "neural"
+    pretrained = {
+        "e": make_pipeline(Embedding("x"), svm),
+        "f": make_pipeline(make_union(HOG(), Embedding("x")), network),
+    }
+    assert [(each.family, each.takes_stack) for each in bring(pretrained)] == [
+        ("pretrained", False),
+        ("pretrained", True),
+    ]
     built = brought["a"].build(replace(task(), seed=7))
     assert built is not svm
     assert (built[1].random_state, svm[1].random_state) == (7, None)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cvclassic import datasets
@@ -13,6 +14,7 @@ from cvclassic.runs.plan import RunData, plan, stack_with
 from cvclassic.runs.playground import EXPERIMENTS, specs_of
 from cvclassic.runs.spec import RunSpec
 from cvclassic.runs.train_sizes import at_train_sizes
+from tests.tiny_onnx import write_backbone
 
 STACK = TrainingStack(epochs=3)
 
@@ -127,6 +129,51 @@ def test_each_job_has_its_part_of_the_data_and_the_rest_stays_out(digits):
 def test_two_data_sets_of_one_name_are_refused(digits):
     with pytest.raises(InputError, match="Two data sets are called 'digits'"):
         RunData.of(RunSpec(), [digits, digits], [])
+
+
+def planned_by_default(dataset, **fields):
+    """Whether pretrained_svm has a job on `dataset` where nothing is named, and the notes."""
+    jobs, notes = plan(RunData.of(RunSpec(**fields), [dataset], find_pipelines(["hog_svm", "pretrained_svm"])))
+    return any(job.pipeline == "pretrained_svm" for job in jobs), notes
+
+
+def test_a_pretrained_pipeline_runs_by_default_where_a_backbone_is_and_the_set_is_small(digits, monkeypatch, tmp_path):
+    backbone = str(write_backbone(tmp_path / "tiny.onnx"))
+    pictures = replace(digits, traits=frozenset())
+    runs, [note] = planned_by_default(pictures)
+    assert not runs
+    assert note.startswith(
+        "pretrained_svm does not run on digits: there is no backbone. To have one, name an ONNX file"
+    )
+    assert "\n" not in note
+    assert planned_by_default(digits) == (False, [])  # handwriting
+    assert planned_by_default(digits, settings={"backbone": backbone}) == (True, [])
+    monkeypatch.setenv("CVCLASSIC_BACKBONE", backbone)
+    assert planned_by_default(pictures) == (True, [])
+    assert planned_by_default(digits) == (False, [])
+    images = np.resize(digits.images, (2001, *digits.image_shape))
+    large = replace(pictures, images=images, labels=np.resize(digits.labels, 2001), test=np.arange(2001))
+    assert planned_by_default(large) == (False, [])
+    assert planned_by_default(replace(large, test=np.arange(2000))) == (True, [])
+    assert planned(digits, ["pretrained_svm"], pipelines=["pretrained_svm"])
+
+
+def test_a_pretrained_pipeline_without_a_backbone_that_can_be_used_is_refused(digits, monkeypatch, tmp_path):
+    def refused(message, **fields):
+        with pytest.raises(InputError, match=message):
+            planned(digits, ["pretrained_svm"], pipelines=["pretrained_svm"], **fields)
+
+    refused("pretrained_svm needs a backbone: name an ONNX file in the environment's CVCLASSIC_BACKBONE")
+    refused("nowhere.onnx can't be read: No such file", settings={"backbone": "nowhere.onnx"})
+    refused("nowhere.onnx can't be read: No such file", sweep={"backbone": ["nowhere.onnx", "MobileNetV2"]})
+    path = write_backbone(tmp_path / "tiny.onnx")
+    monkeypatch.setenv("CVCLASSIC_BACKBONE", str(path))
+    path.with_suffix(".json").unlink()
+    refused("tiny.json, which belongs to the backbone, can't be read")
+    path.write_text("no network")
+    refused("can't be read", settings={"C": "3"})
+    [job] = planned(digits, ["pretrained_svm"], pipelines=["pretrained_svm"], settings={"backbone": "MobileNetV2"})
+    assert dict(job.settings) == {"backbone": "MobileNetV2"}
 
 
 def test_names_of_jobs_are_readable_where_settings_are_short_and_never_two_of_one_name():

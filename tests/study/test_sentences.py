@@ -368,6 +368,27 @@ def test_description_remarks_and_failures():
     assert failure_lines(animals) == ["cnn, depth=2: failed: ValueError: no"]
 
 
+def test_a_pretrained_winner_is_told_beside_the_question_with_its_backbone():
+    jobs = [
+        job("svm", "classical", 60),
+        job("cnn", "neural", 50),
+        job("frozen", "pretrained", 10, 12.3, backbone="lite.onnx (0123)"),
+    ]
+    dataset = make_study(jobs)["animals"]
+    question, _, winner, standing = answer(dataset)
+    assert question.startswith("On animals, svm, the only classical pipeline, ")
+    assert "; cnn, the only neural one, needs" in question
+    assert winner == (
+        "The winner, best of all on the validation images, is frozen (pretrained), with 97.50 % (95.46 – 98.64) of the "
+        "test images after a fit of 12 s."
+    )
+    assert standing == "On the test images frozen is significantly better than each of the other 2."
+    assert remark_lines(dataset) == [
+        "frozen learns from what a frozen backbone makes of the same 32 x 32 pixels: lite.onnx (0123). It has seen "
+        "other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
+    ]
+
+
 def test_a_job_in_words_has_what_tells_it_apart():
     study = make_study([job("cnn", "neural", 1, seed=1, n_train=300)], repeats=2, train_sizes=(100, 300))
     assert job_words(study, study.run.outcomes[0].result) == "cnn, 300 training images, seed 1"
