@@ -20,6 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
+AUGMENTATIONS = ("none", "mirror", "shift", "affine")
+SHIFT_PART = 16  # training images are shifted by up to their shorter side over this
+
 
 def layers(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
     """`estimator`, what it holds, and so on to the classifier at the very inside.
@@ -37,6 +40,42 @@ def innermost(estimator: BaseEstimator) -> BaseEstimator:
     """The classifier at the very inside of Pipelines and wrappers; `estimator` itself where it is neither."""
     *_, last = layers(estimator)
     return last
+
+
+def augmented(estimator: BaseEstimator, augment: str, *, image_shape: tuple[int, ...], seed: int) -> BaseEstimator:
+    """`estimator`, not fitted yet, so that it learns from changed training images too.
+
+    A network whose model has the parameter for it changes the images itself, anew in each epoch. Others get copies too:
+    a mirrored one of each image, or two that are shifted or distorted. What is predicted is the image as it is.
+
+    Parameters
+    ----------
+    estimator : classifier or Pipeline on image batches
+        Changed in place where it is such a network.
+    augment : {"none", "mirror", "shift", "affine"}
+        Left and right exchanged; shifted by up to a 16th of the shorter side; shifted as far, turned, sheared and
+        scaled (see `AffineAugmentation`).
+    image_shape : (height, width) or (height, width, 3)
+    seed : int
+    """
+    shift = max(min(image_shape[:2]) // SHIFT_PART, 1)
+    of_network = {"mirror": {"model__mirror": True}, "shift": {"model__shift": shift}}.get(augment, {})
+    if of_network and set(of_network) <= set(estimator.get_params()):
+        return estimator.set_params(**of_network)
+    if augment == "mirror":
+        return MirrorAugmentation(estimator, prediction=False)
+    if augment == "shift":
+        return AffineAugmentation(estimator, rotation=0, shear=0, scale=0, shift=shift, random_state=seed)
+    return AffineAugmentation(estimator, shift=shift, random_state=seed) if augment == "affine" else estimator
+
+
+def augmentation_of(estimator: BaseEstimator) -> str:
+    """How `estimator` changes its training images: "none", "mirror", "shift" or "affine", or several joined by "+"."""
+    found = [layer.training_change for layer in layers(estimator) if isinstance(layer, Wrapper)]
+    network = innermost(estimator)
+    parameters = network.get_params() if hasattr(network, "get_params") else {}
+    found += [name for name in ("mirror", "shift") if parameters.get(f"model__{name}")]
+    return "+".join(dict.fromkeys(filter(None, found))) or AUGMENTATIONS[0]
 
 
 class Prediction(NamedTuple):
@@ -78,6 +117,8 @@ class Wrapper(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     It answers as `estimator_` does. A child that changes `predict` or `decision_function` changes `predict_with_scores`
     with them.
     """
+
+    training_change: str | None = None  # of `AUGMENTATIONS`: what it does to its training images
 
     @property
     def wrapped(self) -> BaseEstimator:
@@ -135,6 +176,11 @@ class MirrorAugmentation(Wrapper):
         self.estimator = estimator
         self.training = training
         self.prediction = prediction
+
+    @property
+    def training_change(self) -> str | None:
+        """What it does to its training images, in the word of `augmented`."""
+        return "mirror" if self.training else None
 
     def fit(self, X, y, **fit_params) -> "MirrorAugmentation":
         """Learn from images `X`, (n, height, width) or (n, height, width, 3), and labels `y` (n,).
@@ -214,6 +260,11 @@ class AffineAugmentation(Wrapper):
         self.scale = scale
         self.shift = shift
         self.random_state = random_state
+
+    @property
+    def training_change(self) -> str:
+        """What it does to its training images, in the word of `augmented`."""
+        return "affine" if any((self.rotation, self.shear, self.scale)) else "shift"
 
     def fit(self, X, y, **fit_params) -> "AffineAugmentation":
         """Learn from images `X`, (n, height, width) or (n, height, width, 3), and labels `y` (n,).

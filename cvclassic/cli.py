@@ -31,6 +31,22 @@ class Preset(StrEnum):
     full = "full"
 
 
+class Augment(StrEnum):
+    """`cvclassic.augmentation.AUGMENTATIONS`."""
+
+    none = "none"
+    mirror = "mirror"
+    shift = "shift"
+    affine = "affine"
+
+
+class ClassWeight(StrEnum):
+    """Those of `RunSpec`."""
+
+    balanced = "balanced"
+    none = "none"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"cvclassic {metadata.version('cvclassic')}")
@@ -131,6 +147,18 @@ def compare(
     ] = None,
     experiment: Annotated[
         list[str] | None, typer.Option(help="A ready-made sweep (see --list), or all. Repeat for several.")
+    ] = None,
+    augment: Annotated[
+        Augment | None,
+        typer.Option(
+            case_sensitive=False,
+            help="Let every pipeline learn from changed training images too: mirrored, shifted, or distorted. Default: "
+            "mirror where a data set is known to bear it, else none.",
+        ),
+    ] = None,
+    class_weight: Annotated[
+        ClassWeight | None,
+        typer.Option(case_sensitive=False, help="balanced: rare classes weigh as much as others. Default: none."),
     ] = None,
     tune: Annotated[
         bool,
@@ -379,8 +407,10 @@ def _print_lists() -> None:
 
     typer.echo("Pipelines (those with * run only when named):")
     for each in builtin_pipelines().values():
-        published = f"; published: {each.published}" if each.published else ""
-        typer.echo(f"  {each.name + ('' if each.default else ' *'):24} {each.family:10} {each.title}{published}")
+        told = [f"published: {each.published}"] if each.published else []
+        told += [f"constants found on {each.found_on}"] if each.found_on else []
+        line = "; ".join([each.title, *told])
+        typer.echo(f"  {each.name + ('' if each.default else ' *'):24} {each.family:10} {line}")
     typer.echo("\nExperiments (--experiment NAME, or all):")
     for name, experiment in EXPERIMENTS.items():
         varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())

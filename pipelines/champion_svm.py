@@ -19,9 +19,10 @@ from cvclassic.svm import KernelSVM
 
 family = "classical"
 default = False
+found_on = "CIFAR-10's training part"
 
 # Each HOG has length 1, each value of the others variance 1: in sum the patches weigh about as much as both HOGs, the
-# colors as one of them and LBP a little less. Found on CIFAR-10's training part (20,000 to learn, 10,500 to check).
+# colors as one of them and LBP a little less.
 WEIGHTS = {"patches": 0.026, "color": 0.064, "lbp": 0.042}
 
 
@@ -40,9 +41,10 @@ def build(task):
         PCA(n_components, svd_solver="randomized", iterated_power=2, random_state=task.seed),
         KernelSVM(kernel="rbf", C=10, gamma="scale"),
     ]
-    if handwriting:
+    if handwriting and task.augment == "none":
         return AffineAugmentation(make_pipeline(Deskew(), *steps), copies=2, random_state=task.seed)
-    return MirrorAugmentation(make_pipeline(*steps)) if "mirror" in task.traits else make_pipeline(*steps)
+    pipeline = make_pipeline(*[Deskew()] * handwriting, *steps)
+    return MirrorAugmentation(pipeline) if task.augment == "mirror" else task.augmented(pipeline)
 
 
 def _patches(seed):

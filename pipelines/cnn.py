@@ -1,12 +1,10 @@
 """Convolutional network with batch normalization and dropout."""
 
-from functools import partial
-
 from cvclassic.neural import NeuralClassifier, cnn
 
 family = "neural"
+found_on = "CIFAR-10 (layers, learning rate)"
 
 
 def build(task):
-    model = partial(cnn, mirror="mirror" in task.traits)
-    return NeuralClassifier(model, stack=task.stack, seed=task.seed, log_dir=task.folder)
+    return task.augmented(NeuralClassifier(cnn, stack=task.stack, seed=task.seed, log_dir=task.folder))

@@ -11,6 +11,7 @@ from cvclassic.neural import NeuralClassifier, mlp
 
 family = "hybrid"
 default = False
+found_on = "CIFAR-10 (layers, learning rate)"
 
 CHOICES = ("pixels", "sobel", "hog", "hog+color")
 
@@ -38,4 +39,5 @@ class InputFeatures(TransformerMixin, BaseEstimator):
 def build(task):
     network = NeuralClassifier(mlp, stack=task.stack, seed=task.seed, log_dir=task.folder)
     pipeline = make_pipeline(InputFeatures(), StandardScaler(), network)
-    return pipeline.set_params(transform_input=["X_val"])  # the validation images become features too
+    # The validation images become features too.
+    return task.augmented(pipeline.set_params(transform_input=["X_val"]))

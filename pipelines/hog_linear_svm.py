@@ -9,4 +9,5 @@ family = "classical"
 
 
 def build(task):
-    return make_pipeline(HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4)), LinearSVM(C=1.0))
+    hog = HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4))
+    return task.augmented(make_pipeline(hog, LinearSVM(C=1.0)))

@@ -14,4 +14,4 @@ def build(task):
     # OpenCV's solver works on one core and without BLAS; on all 324 values it would take several times as long.
     pca = PCA(min(64, 4 * side, task.n_train), random_state=task.seed)
     svm = OpenCVSVM(kernel="rbf", C=3, gamma=1.0, tol=1e-2)
-    return make_pipeline(HOG(cell_size=max(side // 4, 4)), pca, svm)
+    return task.augmented(make_pipeline(HOG(cell_size=max(side // 4, 4)), pca, svm))

@@ -10,4 +10,4 @@ family = "classical"
 
 def build(task):
     hog = HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4))
-    return make_pipeline(hog, KernelSVM(kernel="rbf", C=10, gamma="scale"))
+    return task.augmented(make_pipeline(hog, KernelSVM(kernel="rbf", C=10, gamma="scale")))

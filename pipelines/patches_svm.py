@@ -16,6 +16,7 @@ from cvclassic.svm import LinearSVM
 
 family = "classical"
 default = False
+found_on = "CIFAR-10's validation part"
 
 
 class BlockwiseScaler(StandardScaler):
@@ -38,4 +39,4 @@ def build(task):
         random_state=task.seed,
     )
     pipeline = make_pipeline(patches, BlockwiseScaler(copy=False), LinearSVM(C=0.0008))
-    return MirrorAugmentation(pipeline) if "mirror" in task.traits else pipeline
+    return MirrorAugmentation(pipeline) if task.augment == "mirror" else task.augmented(pipeline)

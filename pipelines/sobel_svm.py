@@ -11,4 +11,4 @@ family = "classical"
 def build(task):
     deskew = [Deskew()] if "handwriting" in task.traits else []
     histogram = SobelHistogram(orientations=16, signed=True, grid=2, normalization="sqrt")
-    return make_pipeline(*deskew, histogram, KernelSVM(kernel="rbf", C=10, gamma="scale"))
+    return task.augmented(make_pipeline(*deskew, histogram, KernelSVM(kernel="rbf", C=10, gamma="scale")))

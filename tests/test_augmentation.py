@@ -14,6 +14,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from cvclassic.augmentation import (
     AffineAugmentation,
     MirrorAugmentation,
+    augmentation_of,
+    augmented,
     innermost,
     layers,
     mirrored,
@@ -22,7 +24,7 @@ from cvclassic.augmentation import (
 from cvclassic.datasets import load
 from cvclassic.errors import InputError
 from cvclassic.features import HOG
-from cvclassic.neural import NeuralClassifier, TrainingStack, mlp
+from cvclassic.neural import NeuralClassifier, TrainingStack, hybrid, linear_head, mlp
 from cvclassic.svm import KernelSVM, LinearSVM
 
 
@@ -47,6 +49,70 @@ def test_the_wrapped_classifier_gets_both_views(arrows):
     by_hand = make_pipeline(FunctionTransformer(flat), LinearSVM()).fit(both, np.concatenate([y, y]))
     np.testing.assert_allclose(model.estimator_[-1].coef_, by_hand[-1].coef_)
     assert model.score(X[:, :, ::-1], y) == 1
+
+
+class Seen(ClassifierMixin, BaseEstimator):
+    """Remembers what it was fitted on."""
+
+    def fit(self, X, y):
+        self.X_, self.y_, self.classes_ = X, y, np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+def test_training_images_are_changed_as_asked_and_those_to_predict_are_not(arrows):
+    X, y = arrows
+    learned = {
+        change: augmented(Seen(), change, image_shape=(16, 16), seed=3).fit(X, y)
+        for change in ("mirror", "shift", "affine")
+    }
+    assert augmented(model := Seen(), "none", image_shape=(16, 16), seed=3) is model
+    mirror, shift, affine = (each.estimator_ for each in learned.values())
+    assert np.array_equal(mirror.X_, np.concatenate([X, X[:, :, ::-1]]))
+    assert np.array_equal(mirror.y_, np.tile(y, 2))
+    assert np.array_equal(shift.y_, np.tile(y, 3))
+    for found in (shift, affine):
+        assert np.array_equal(found.X_[: len(X)], X)
+        assert not np.array_equal(found.X_[90:], shift.X_[:180])
+    again = augmented(Seen(), "shift", image_shape=(16, 16), seed=3).fit(X, y)
+    assert np.array_equal(again.estimator_.X_, shift.X_)
+    assert all(np.array_equal(each.predict(X), each.estimator_.predict(X)) for each in learned.values())
+
+
+def test_a_shift_is_at_most_a_16th_of_the_side_and_nothing_else():
+    point = np.zeros((200, 48, 40), np.uint8)
+    point[:, 24, 20] = 255
+    model = augmented(Seen(), "shift", image_shape=(48, 40), seed=0).fit(point, np.arange(200) % 2)
+    copies = model.estimator_.X_[200:].astype(float)
+    rows, columns = np.mgrid[:48, :40]
+    total = copies.sum(axis=(1, 2))
+    moved = [(copies * grid).sum(axis=(1, 2)) / total - start for grid, start in ((rows, 24), (columns, 20))]
+    np.testing.assert_allclose(total, 255, rtol=0.02)  # a point stays a point, shared by up to four pixels
+    for axis in moved:
+        assert 1.5 < np.abs(axis).max() <= 2.02  # 40 // 16 pixels
+
+
+def test_networks_change_images_themselves_where_their_model_can():
+    for change, parameters in {"mirror": (True, 0), "shift": (False, 2)}.items():
+        network = augmented(NeuralClassifier(mlp), change, image_shape=(32, 40, 3), seed=0)
+        found = network.get_params()
+        assert (found["model__mirror"], found["model__shift"]) == parameters
+        assert augmentation_of(network) == change
+    for model, change in ((hybrid, "shift"), (linear_head, "mirror"), (mlp, "affine")):
+        found = augmented(NeuralClassifier(model), change, image_shape=(32, 32), seed=0)
+        assert isinstance(found, MirrorAugmentation if change == "mirror" else AffineAugmentation)
+        assert augmentation_of(found) == change
+
+
+def test_what_changes_its_training_images_says_how():
+    network = NeuralClassifier(partial(mlp, mirror=True, shift=1))
+    assert augmentation_of(make_pipeline(HOG(), LinearSVM())) == "none"
+    assert augmentation_of(make_pipeline(MirrorAugmentation(LinearSVM()))) == "mirror"
+    assert augmentation_of(MirrorAugmentation(LinearSVM(), training=False)) == "none"
+    assert augmentation_of(AffineAugmentation(network)) == "affine+mirror+shift"
+    assert augmentation_of(MirrorAugmentation(network)) == "mirror+shift"
 
 
 def test_both_views_of_an_image_get_the_same_scores(arrows):

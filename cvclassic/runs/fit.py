@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from cvclassic.augmentation import Prediction, innermost, layers, predict_with_scores
+from cvclassic.augmentation import Prediction, augmentation_of, innermost, layers, predict_with_scores
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.features.known import Known
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
@@ -22,7 +22,7 @@ from cvclassic.runs.embedded import embed_ahead, peak_with
 from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result
 from cvclassic.runs.measure import Meter, model_bytes
 from cvclassic.runs.plan import RunData
-from cvclassic.runs.settings import apply_settings, split_settings
+from cvclassic.runs.settings import apply_settings, split_settings, weigh_classes
 from cvclassic.runs.tuning import stratified_order, tune
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
@@ -80,6 +80,8 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     estimator = pipeline.build(data.task(job, folder))
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise InputError(f"build(task) returned {_shortened(repr(estimator))}; it returns a scikit-learn estimator.")
+    if spec.class_weight:
+        weigh_classes(estimator, spec.class_weight)
     apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
     _prepare(estimator, X_train[:2])
     embed_ahead(estimator, data.datasets[job.dataset], data.embedded, known)
@@ -125,6 +127,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         mean_corruption_error=corruptions and 1 - float(np.mean(list(corruptions.values()))),
         n_corrupted=corruptions and min(len(y_test), CORRUPTED_SAMPLE),
         backbone=", ".join(known.backbones) or None,
+        augment=augmentation_of(estimator),
     )
     return Outcome(result, predictions, estimator)
 

@@ -107,6 +107,8 @@ class Result:
     each up to its last whole epoch.
     `over_budget` tells whether `fit_seconds` went beyond the run's time budget; None without one.
     `fit_energy_joules` is what the processors used during the fit, also for other processes; None where they don't say.
+    `augment` tells how its training images were changed: "none", "mirror", "shift" or "affine", or several of these
+    joined by "+".
     `corruptions` has five accuracies, of strengths 1 to 5, for each name in `runs.corruptions.CORRUPTIONS`, taken on
     `n_corrupted` test images; `mean_corruption_error` is the mean of 1 - accuracy over all of them. None without
     --corruptions.
@@ -145,6 +147,7 @@ class Result:
     n_corrupted: int | None = None
     fold: int | None = None
     backbone: str | None = None
+    augment: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -218,13 +221,18 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class PipelineRecord:
-    """What a run says of a pipeline: `stack` is its own training stack, `published` the literature's accuracy."""
+    """What a run says of a pipeline.
+
+    `stack` is its own training stack, `published` the literature's accuracy, and `found_on` the public images on which
+    its constants were found.
+    """
 
     name: str
     title: str
     family: str
     stack: dict[str, str | int | float | bool | None] | None = None
     published: str | None = None
+    found_on: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from sklearn.base import BaseEstimator, clone
 
-from cvclassic.augmentation import innermost
+from cvclassic.augmentation import AUGMENTATIONS, augmentation_of, augmented, innermost
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.neural import NeuralClassifier, TrainingStack
 from cvclassic.runs.job import FAMILIES, TRAINED_BY_KERAS
@@ -35,6 +35,7 @@ class Task:
     n_images : number of images of the data set: training, validation and test; None outside a run
     settings : those of --set and --sweep, by name, as text; after `build` they are applied to the estimator
     offline : whether the network must not be touched
+    augment : how training images are to be changed, "none", "mirror", "shift" or "affine"; see `augmented`
     """
 
     image_shape: tuple[int, ...]
@@ -47,6 +48,11 @@ class Task:
     n_images: int | None = None
     settings: Settings = ()
     offline: bool = False
+    augment: str = AUGMENTATIONS[0]
+
+    def augmented(self, estimator: BaseEstimator) -> BaseEstimator:
+        """`estimator`, learning from changed training images too, as `augment` says (`augmentation.augmented`)."""
+        return augmented(estimator, self.augment, image_shape=self.image_shape, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Pipeline:
     stack : the file's own training stack, or a brought network's, in place of the run's; or None
     takes_stack : whether settings of the run's training stack are for it
     published : the accuracy that the literature gives, and where; or None
+    found_on : the public images on which its constants were found; or None
     """
 
     name: str
@@ -77,6 +84,7 @@ class Pipeline:
     stack: TrainingStack | None = field(default=None, compare=False)
     published: str | None = field(default=None, compare=False)
     takes_stack: bool = field(default=False, compare=False)
+    found_on: str | None = field(default=None, compare=False)
 
     @property
     def brought(self) -> bool:
@@ -171,6 +179,7 @@ def load_pipeline(path: Path) -> Pipeline:
         stack=getattr(module, "stack", None),
         published=getattr(module, "published", None),
         takes_stack=family in TRAINED_BY_KERAS and getattr(module, "stack", None) is None,
+        found_on=getattr(module, "found_on", None),
     )
 
 
@@ -222,7 +231,10 @@ def _brought(name: str, estimator: BaseEstimator) -> Pipeline:
 
 
 def _clone_for(estimator: BaseEstimator, task: Task) -> BaseEstimator:
-    """A clone with the task's seed where its `random_state` is None; a network also with its stack and log folder."""
+    """A clone with the task's seed where its `random_state` is None; a network also with its stack and log folder.
+
+    Its training images are changed as those of the others are, where it doesn't see to that itself.
+    """
     copy = clone(estimator)
     for key, value in copy.get_params(deep=True).items():
         if key.rpartition("__")[2] == "random_state" and value is None:
@@ -230,7 +242,7 @@ def _clone_for(estimator: BaseEstimator, task: Task) -> BaseEstimator:
     network = innermost(copy)
     if isinstance(network, NeuralClassifier):
         network.set_params(seed=task.seed, log_dir=task.folder, stack=task.stack)
-    return copy
+    return task.augmented(copy) if augmentation_of(copy) == AUGMENTATIONS[0] else copy
 
 
 def _family_of(estimator: BaseEstimator) -> str:

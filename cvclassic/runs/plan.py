@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator
 
+from cvclassic.augmentation import innermost
 from cvclassic.datasets import Dataset
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import Job
 from cvclassic.runs.pipelines import Pipeline, Task
-from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting
+from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting, weigh_classes
 from cvclassic.runs.spec import STACK_FIELDS, RunSpec
 
 if TYPE_CHECKING:  # it imports the extractors, which takes a while
@@ -74,7 +75,7 @@ class RunData:
 
 
 def plan(data: RunData) -> tuple[list[Job], list[str]]:
-    """The jobs in their order, and a line for each pipeline that a data set leaves out, if there is something to say.
+    """The jobs in their order, and notes: on pipelines that a data set leaves out, and what an option can't do.
 
     Each pipeline gets those of the spec's `settings` and `sweep` that it has: a sweep of the batch size is one job, not
     several, for an SVM. Settings of the training stack are the run's, and no job's. The splits are the data set's, the
@@ -87,17 +88,24 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
         For a name that no pipeline has, a value that the training stack refuses, or where nothing is left to run.
     """
     spec, stack = data.spec, data.spec.training_stack()
-    jobs, skipped, built, taken = [], [], [], set()
+    jobs, skipped, notes, built, taken = [], [], [], [], set()
     named = [name for name, _ in [*spec.settings, *spec.sweep]]
     for dataset in data.datasets.values():
         first = (*spec.settings, *((name, values[0]) for name, values in spec.sweep))
         task = task_for(dataset, spec, stack=stack, seed=spec.seed, settings=first)
+        if spec.augment == "mirror" and "handwriting" in dataset.traits:
+            notes.append(
+                f"--augment mirror was asked for, though a mirrored sign of {dataset.name} may be another sign"
+            )
         for pipeline in data.pipelines.values():
             note = _left_out(pipeline, task, dataset.name, named=bool(spec.pipelines))
             if note is not None:
                 skipped += [note] * bool(note)
                 continue
-            estimator = _asked(pipeline, "build", task) if named else None
+            estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
+            if spec.class_weight and not weigh_classes(estimator, spec.class_weight):
+                inside = type(innermost(estimator)).__name__
+                notes.append(f"--class-weight does not reach {pipeline.name}: {inside} has no parameter class_weight")
             built.append(estimator)
             names = {name for name in named if _takes(pipeline, estimator, name)}
             taken |= names
@@ -114,7 +122,7 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
         if name not in taken:
             raise unknown_setting(name, stack, built)
-    return jobs, skipped
+    return jobs, [*skipped, *dict.fromkeys(notes)]
 
 
 def task_for(
@@ -126,7 +134,7 @@ def task_for(
     settings: Settings,
     folder: Path | None = None,
 ) -> Task:
-    """The `Task` that a pipeline gets for a data set."""
+    """The `Task` that a pipeline gets for a data set; unless it is asked for, mirror images if they keep the label."""
     return Task(
         image_shape=dataset.image_shape,
         n_classes=dataset.n_classes,
@@ -138,6 +146,7 @@ def task_for(
         n_images=len(dataset.used),
         settings=settings,
         offline=spec.offline,
+        augment=spec.augment or ("mirror" if "mirror" in dataset.traits else "none"),
     )
 
 

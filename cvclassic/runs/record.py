@@ -103,7 +103,7 @@ def library_versions() -> dict[str, str]:
 
 def _described(pipeline: Pipeline, stack: TrainingStack) -> PipelineRecord:
     own = None if pipeline.stack is None else _spelled_out(stack_with(stack, pipeline.stack, ()))
-    return PipelineRecord(pipeline.name, pipeline.title, pipeline.family, own, pipeline.published)
+    return PipelineRecord(pipeline.name, pipeline.title, pipeline.family, own, pipeline.published, pipeline.found_on)
 
 
 def _spelled_out(stack: TrainingStack, swept: Iterable[str] = ()) -> dict[str, str | int | float | bool | None]:

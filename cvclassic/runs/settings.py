@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 
+from cvclassic.augmentation import innermost
 from cvclassic.errors import InputError
 from cvclassic.neural import TrainingStack
 
@@ -78,6 +79,20 @@ def apply_settings(estimator, settings: Settings) -> None:
     """Set the parameters that `settings` name; see `find_parameter`."""
     for name, value in settings:
         estimator.set_params(**{find_parameter(estimator, name): parse_value(value)})
+
+
+def weigh_classes(estimator, class_weight: str) -> bool:
+    """Set the parameter `class_weight` of the classifier inside `estimator`; False where it has none.
+
+    One that was brought with weights of its own keeps them.
+    """
+    classifier = innermost(estimator)
+    parameters = _parameters(classifier)
+    if "class_weight" not in parameters:
+        return False
+    if parameters["class_weight"] is None:
+        classifier.set_params(class_weight=class_weight)
+    return True
 
 
 def find_parameter(estimator, name: str) -> str | None:

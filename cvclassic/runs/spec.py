@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from cvclassic.augmentation import AUGMENTATIONS
 from cvclassic.errors import InputError
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.settings import Pairs, Settings, as_text, parse_value
@@ -72,6 +73,11 @@ class RunSpec:
         Run every combination of these; names as for `settings`.
     experiment : str, optional
         What a ready-made sweep is called in the report.
+    augment : {"none", "mirror", "shift", "affine"}, optional
+        How every pipeline changes its training images; see `cvclassic.augmentation.augmented`. None is "mirror" for
+        data sets in which a mirror image keeps its label (their trait), else "none".
+    class_weight : {"balanced", "none"}, optional
+        "balanced" lets each class weigh the same in every pipeline, however many images it has.
     tune : bool
         Choose C and gamma of each SVM on the validation split.
     corruptions : bool
@@ -123,6 +129,8 @@ class RunSpec:
     timeout: float = 4 * HOURS
     memory_limit: float | None = None
     brought: Pairs[str] = ()
+    augment: Literal["none", "mirror", "shift", "affine"] | None = None
+    class_weight: Literal["balanced"] | None = None
 
     def __post_init__(self):
         for name in ("datasets", "pipelines"):
@@ -132,8 +140,10 @@ class RunSpec:
         self._set("sweep", tuple((_named(name), _values(name, values)) for name, values in sweep))
         self._set("brought", _pairs(self, "brought"))
         self._set("optimizer", _lowered(self.optimizer))
-        self._set("preset", _lowered(self.preset))
-        self._set("repeats", _lowered(self.repeats))
+        for name in ("preset", "repeats", "augment", "class_weight"):
+            self._set(name, _lowered(getattr(self, name)))
+        if self.class_weight == "none":
+            self._set("class_weight", None)
         self._check_choices()
         self._check_numbers()
         self._set("train_sizes", self._checked_sizes())
@@ -185,8 +195,10 @@ class RunSpec:
         object.__setattr__(self, name, value)
 
     def _check_choices(self) -> None:
-        if self.preset is not None and self.preset not in tuple(PRESETS):
-            raise _wrong("preset", self.preset, f"use one of {', '.join(PRESETS)}")
+        for name, choices in _CHOSEN.items():
+            value = getattr(self, name)
+            if value is not None and value not in choices:
+                raise _wrong(name, value, f"use one of {', '.join(choices)}")
         for name in ("tune", "corruptions", "offline"):
             if not isinstance(getattr(self, name), bool):
                 raise _wrong(name, getattr(self, name), "it is True or False")
@@ -263,6 +275,7 @@ class RunSpec:
 
 STACK_FLAGS = ("optimizer", "learning_rate", "batch_size", "epochs", "time_budget")
 STACK_FIELDS = tuple(field.name for field in fields(TrainingStack))
+_CHOSEN = {"preset": tuple(PRESETS), "augment": AUGMENTATIONS, "class_weight": ("balanced", "none")}
 _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {
     "train_size": 1, "folds": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1

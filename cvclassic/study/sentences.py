@@ -12,6 +12,7 @@ from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import accuracy_text, figure_of, interval_text, percent
 
 MOST_NAMES = 4  # in a list; of more their number is told
+CHANGES = {"none": "as they are", "mirror": "mirrored too", "shift": "shifted too", "affine": "distorted too"}
 
 
 def answer(dataset: DatasetStudy) -> list[str]:
@@ -71,6 +72,8 @@ def header_lines(study: Study) -> list[str]:
         f"Versions: {versions}",
         f"Training stack of the neural pipelines: {_stack_line(record.stack, swept=dict(spec.sweep))}",
     ]
+    if spec.class_weight:
+        lines.append(f"Class weights: {spec.class_weight}; rare classes weigh as much as others in training")
     if spec.settings:
         lines.append(f"Settings: {describe_settings(spec.settings)}")
     lines += [f"Swept: {name} = {', '.join(values)}" for name, values in spec.sweep]
@@ -111,10 +114,10 @@ def description_lines(dataset: DatasetStudy) -> list[str]:
 
 
 def remark_lines(dataset: DatasetStudy) -> list[str]:
-    """What else a reader must know: samples, recipes, backbones, tuning, budgets, warnings."""
+    """What else a reader must know: changed images, samples, recipes, backbones, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
     results = [outcome.result for outcome in dataset.trainings]
-    lines = _repeats_lines(dataset)
+    lines = [*_repeats_lines(dataset), *_augmentation_lines(dataset)]
     sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
     if sampled:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
@@ -124,7 +127,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
             f"Mean corruption error: over {len(corrupted.corruptions)} corruptions of 5 strengths each of "
             f"{corrupted.n_corrupted:,} test images" + ", a seeded sample" * (corrupted.n_corrupted < sizes.test)
         )
-    lines += _recipe_lines(dataset)
+    lines += [*_recipe_lines(dataset), *_found_lines(dataset)]
     lines += _backbone_lines(dataset, results)
     lines += [_tuning_line(study, result) for result in results if result.tuning]
     lines += [
@@ -356,6 +359,34 @@ def _backbone_lines(dataset: DatasetStudy, results: Iterable[Result]) -> list[st
         "has seen other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
         for pipeline, backbone in pairs
     ]
+
+
+def _augmentation_lines(dataset: DatasetStudy) -> list[str]:
+    """How training images were changed, for which pipelines."""
+    changed: dict[str, dict[str, None]] = {}
+    for outcome in dataset.outcomes:
+        if outcome.result.augment:
+            changed.setdefault(outcome.result.augment, {})[outcome.result.pipeline] = None
+    if not changed:
+        return []
+    told = {change: " and ".join(CHANGES[each] for each in change.split("+")) for change in changed}
+    if len(changed) == 1:
+        clauses = [f"{told[change]}, for all pipelines" for change in changed]
+    else:
+        clauses = [f"{told[change]} for {', '.join(pipelines)}" for change, pipelines in changed.items()]
+    asked = dataset.study.run.spec.augment
+    return [f"Training images{f' (--augment {asked})' if asked else ''}: {'; '.join(clauses)}"]
+
+
+def _found_lines(dataset: DatasetStudy) -> list[str]:
+    """On which public images constants of pipelines were found."""
+    ran = {outcome.result.pipeline for outcome in dataset.outcomes}
+    found: dict[str, list[str]] = {}
+    for pipeline in dataset.study.run.record.pipelines:
+        if pipeline.found_on and pipeline.name in ran:
+            found.setdefault(pipeline.found_on, []).append(pipeline.name)
+    clauses = [f"on {where} those of {', '.join(names)}" for where, names in found.items()]
+    return [f"Constants found on public images: {'; '.join(clauses)}"] if found else []
 
 
 def _tuning_line(study: Study, result: Result) -> str:

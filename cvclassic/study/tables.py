@@ -180,6 +180,7 @@ RESULTS = (
     Column("model_bytes", "model MB", _fixed(2, scale=1e6), numeric=True),
     Column("settings", "settings"),
     Column("validation_accuracy", "validation accuracy", percent, numeric=True),
+    Column("augment", "training images"),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import SVC
 
 from cvclassic import datasets
-from cvclassic.augmentation import MirrorAugmentation
+from cvclassic.augmentation import MirrorAugmentation, innermost
 from cvclassic.features import HOG
 from cvclassic.neural import NeuralClassifier, TrainingStack, linear_head
 from cvclassic.runs import fit
@@ -22,7 +22,7 @@ from cvclassic.runs.fit import run_job
 from cvclassic.runs.pipelines import bring, find_pipelines
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.spec import RunSpec
-from cvclassic.svm import KernelSVM
+from cvclassic.svm import KernelSVM, LinearSVM
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,29 @@ def test_settings_reach_the_estimator(digits, pipeline_file):
         oracle = NearestCentroid(shrink_threshold=threshold, metric=settings["metric"])
         oracle.fit(X["train"], digits.labels[digits.train])
         assert result.test_accuracy == oracle.score(X["test"], digits.labels[digits.test])
+
+
+def test_changed_images_and_class_weights_reach_the_classifier_inside(digits):
+    rare = np.flatnonzero(digits.labels[digits.train] >= 5)[:40]
+    uneven = dataclasses.replace(digits, train=np.delete(digits.train, rare))
+    mine = make_pipeline(HOG(), LinearSVM())
+    [outcome] = outcomes(uneven, {"mine": mine}, augment="mirror", class_weight="balanced")
+    assert outcome.result.augment == "mirror"
+    assert innermost(outcome.estimator).class_weight == "balanced"
+    X, y = uneven.images[uneven.train], uneven.labels[uneven.train]
+    oracle = make_pipeline(HOG(), LinearSVM(class_weight="balanced"))
+    oracle.fit(np.concatenate([X, X[:, :, ::-1]]), np.concatenate([y, y]))
+    assert np.array_equal(outcome.predictions.y_pred, oracle.predict(uneven.images[uneven.test]))
+    weighted = make_pipeline(HOG(), LinearSVM(class_weight={0: 3.0}))
+    [outcome] = outcomes(uneven, {"mine": weighted}, class_weight="balanced")
+    assert (innermost(outcome.estimator).class_weight, outcome.result.augment) == ({0: 3.0}, "none")
+
+
+def test_a_network_behind_features_is_validated_on_images_as_they_are(digits):
+    network = NeuralClassifier(linear_head, stack=TrainingStack(epochs=1), class_weight="balanced", verbose=False)
+    [outcome] = outcomes(digits, {"mine": make_pipeline(HOG(), network)}, augment="mirror")
+    assert outcome.result.augment == "mirror"
+    assert outcome.result.history["val_accuracy"] == [pytest.approx(outcome.result.validation_accuracy)]
 
 
 NONSENSE = {

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline, make_union
 
+from cvclassic.augmentation import AUGMENTATIONS, MirrorAugmentation, augmentation_of
 from cvclassic.errors import InputError
 from cvclassic.features import HOG, Embedding
 from cvclassic.neural import NeuralClassifier, TrainingStack, mlp
@@ -70,6 +71,35 @@ def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
     images = stripes(labels, shape, rng)
     estimator = file.build(job).fit(images, labels)
     assert np.mean(estimator.predict(images) == labels) > 0.9
+
+
+# Which pipelines stay as they are, and what others do by themselves.
+TEXTBOOK = {"sobel_opencv_svm", "recipe_mnist_relu", "recipe_mnist_sigmoid", "recipe_cifar10_cnn"}
+
+
+@pytest.mark.parametrize("change", AUGMENTATIONS)
+def test_pipelines_of_every_family_learn_from_the_same_changed_images(change):
+    found = {
+        name: augmentation_of(file.build(replace(task((32, 32, 3)), augment=change)))
+        for name, file in builtin_pipelines().items()
+    }
+    shifts = {"none": "shift", "mirror": "mirror+shift", "shift": "shift", "affine": "affine+shift"}
+    own = dict.fromkeys(TEXTBOOK, "none") | {"resnet_small": shifts[change]}
+    if change == "mirror":
+        own["color_histogram_svm"] = "none"  # it can't tell them apart
+    assert found == dict.fromkeys(found, change) | own
+
+
+def test_brought_estimators_learn_from_them_too_unless_they_see_to_it_themselves():
+    bare, own = make_pipeline(HOG(), LinearSVM()), MirrorAugmentation(LinearSVM())
+    for pipeline, expected in zip(bring({"bare": bare, "own": own}), ("shift", "mirror"), strict=True):
+        assert augmentation_of(pipeline.build(replace(task(), augment="shift"))) == expected
+    assert augmentation_of(bare) == "none"
+
+
+def test_where_constants_were_found_is_told(tmp_path):
+    assert builtin_pipelines()["hog_color_svm"].found_on == "CIFAR-10's validation part"
+    assert builtin_pipelines()["hog_linear_svm"].found_on is None
 
 
 def stripes(labels, shape, rng):

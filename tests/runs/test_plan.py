@@ -4,16 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
+from cvclassic.features import HOG
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import Job
-from cvclassic.runs.pipelines import find_pipelines
+from cvclassic.runs.pipelines import bring, find_pipelines
 from cvclassic.runs.plan import RunData, plan, stack_with
 from cvclassic.runs.playground import EXPERIMENTS, specs_of
 from cvclassic.runs.spec import RunSpec
 from cvclassic.runs.train_sizes import at_train_sizes
+from cvclassic.svm import LinearSVM
 from tests.tiny_onnx import write_backbone
 
 STACK = TrainingStack(epochs=3)
@@ -62,6 +66,28 @@ def test_the_stack_of_a_job_takes_the_learning_rate_of_its_optimizer(digits):
     assert stack_with(STACK, recipe.stack, ()) is recipe.stack
     hurried = replace(STACK, time_budget=5.0)
     assert stack_with(hurried, recipe.stack, ()) == replace(recipe.stack, time_budget=5.0)
+
+
+def test_training_images_are_changed_as_asked_or_as_the_data_are_known_to_bear(digits):
+    names = ["hog_linear_svm", "mlp"]
+    for dataset, asked, expected in (
+        (digits, None, "none"),
+        (digits, "mirror", "mirror"),
+        (replace(digits, traits=frozenset({"mirror"})), None, "mirror"),
+        (replace(digits, traits=frozenset({"mirror"})), "none", "none"),
+        (replace(digits, traits=frozenset()), None, "none"),
+        (replace(digits, traits=frozenset()), "affine", "affine"),
+    ):
+        data = data_of(dataset, names, augment=asked)
+        jobs, notes = plan(data)
+        assert {data.task(job).augment for job in jobs} == {expected}
+        assert len(notes) == ("handwriting" in dataset.traits and asked == "mirror")
+
+
+def test_what_class_weights_do_not_reach_is_told(digits):
+    brought = bring({"mine": make_pipeline(HOG(), KNeighborsClassifier()), "svm": LinearSVM()})
+    data = RunData.of(RunSpec(class_weight="balanced"), [digits], [*brought, *find_pipelines(["mlp", "hog_svm"])])
+    assert plan(data)[1] == ["--class-weight does not reach mine: KNeighborsClassifier has no parameter class_weight"]
 
 
 def test_a_stack_of_its_own_is_not_swept(digits):

@@ -26,6 +26,8 @@ SPECS = st.builds(
     batch_size=st.none() | st.integers(1, 999),
     settings=st.dictionaries(st.sampled_from(["C", "gamma", "schedule"]), st.just("cosine"), max_size=3),
     sweep=st.dictionaries(st.sampled_from(["tol", "depth"]), st.lists(st.integers(), min_size=1, max_size=3)),
+    augment=st.sampled_from([None, "none", "Mirror", "affine"]),
+    class_weight=st.sampled_from([None, "balanced", "none"]),
     tune=st.booleans(),
     timeout=st.floats(0.1, 1e6),
     memory_limit=st.none() | st.floats(0.1, 100),

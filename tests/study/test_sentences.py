@@ -389,6 +389,28 @@ def test_a_pretrained_winner_is_told_beside_the_question_with_its_backbone():
     ]
 
 
+def test_how_training_images_were_changed_is_told():
+    jobs = [job("svm", "classical", 1, augment="mirror"), job("cnn", "neural", 1, augment="mirror+shift")]
+    assert remark_lines(make_study(jobs)["animals"]) == [
+        "Training images: mirrored too for svm; mirrored too and shifted too for cnn"
+    ]
+    alike = [job("svm", "classical", 1, augment="affine"), job("cnn", "neural", 1, augment="affine")]
+    assert remark_lines(make_study(alike, augment="affine")["animals"]) == [
+        "Training images (--augment affine): distorted too, for all pipelines"
+    ]
+
+
+def test_where_constants_were_found_and_class_weights_are_told():
+    run = make_run([job("svm", "classical", 1), job("hog", "classical", 1), job("cnn", "neural", 1)])
+    found = {"svm": "C's part", "hog": "C's part"}
+    records = tuple(replace(each, found_on=found.get(each.name)) for each in run.record.pipelines)
+    study = Study(replace(run, record=replace(run.record, pipelines=records)))
+    assert remark_lines(study["animals"]) == ["Constants found on public images: on C's part those of svm, hog"]
+    weighted = make_study([job("svm", "classical", 1)], class_weight="balanced")
+    assert sum("Class weights: balanced" in line for line in header_lines(weighted)) == 1
+    assert not any("Class weights" in line for line in header_lines(study))
+
+
 def test_a_job_in_words_has_what_tells_it_apart():
     study = make_study([job("cnn", "neural", 1, seed=1, n_train=300)], repeats=2, train_sizes=(100, 300))
     assert job_words(study, study.run.outcomes[0].result) == "cnn, 300 training images, seed 1"

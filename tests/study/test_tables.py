@@ -18,6 +18,7 @@ FIRST_COLUMNS = (
     *("dataset", "pipeline", "family", "status", "seed", "n_train", "n_features", "train_accuracy", "test_accuracy"),
     *("ci_low", "ci_high", "macro_f1", "fit_seconds", "predict_images_per_second", "peak_memory_mb", "model_bytes"),
 )
+LATER_COLUMNS = ("settings", "validation_accuracy", "augment")
 VALIDATION = {"1": [0.90, 0.92], "2": [0.95, 0.97], "4": [0.95, 0.96], "8": [0.60, 0.62]}
 WRONG = {"1": [36, 36], "2": [24, 16], "4": [12, 4], "8": [200, 192]}
 
@@ -51,7 +52,7 @@ def test_the_results_have_the_columns_of_results_csv_and_raw_figures_in_the_orde
         ("plants", "svm", "classical", 3),
     ]
     table = results_table(make_study(jobs, sets=("animals", "plants")))
-    assert tuple(column.key for column in table.columns) == (*FIRST_COLUMNS, "settings", "validation_accuracy")
+    assert tuple(column.key for column in table.columns) == (*FIRST_COLUMNS, *LATER_COLUMNS)
     first, second, third = keyed(table)
     assert (first["dataset"], third["dataset"]) == ("animals", "plants")
     assert (first["test_accuracy"], first["fit_seconds"], first["model_bytes"]) == (0.75, 2.5, 1_234_567)
