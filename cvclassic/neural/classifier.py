@@ -309,6 +309,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(
                 f"Samples of X have shape {X.shape[1:]}; the classifier was fitted on {self.input_shape_}."
             )
+        if len(X) <= PREDICTION_BATCH_SIZE:  # `predict` lays a pipeline of data first, which takes 80 ms for one image
+            return np.asarray(self.model_.predict_on_batch(X))
         return self.model_.predict(X, batch_size=PREDICTION_BATCH_SIZE, verbose=0)
 
     def _class_scores(self, X) -> np.ndarray:

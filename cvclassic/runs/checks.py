@@ -9,7 +9,7 @@ from cvclassic.runs.job import DatasetRecord, Job, Predictions, Result, RunRecor
 FRACTIONS = ("train_accuracy", "test_accuracy", "macro_f1", "validation_accuracy", "mean_corruption_error")
 AMOUNTS = (
     *("n_features", "n_train_scored", "n_corrupted", "model_bytes", "peak_memory_mb"),
-    *("fit_seconds", "fit_energy_joules", "predict_images_per_second"),
+    *("fit_seconds", "fit_energy_joules", "predict_images_per_second", "answer_seconds"),
 )
 
 

@@ -20,7 +20,7 @@ from cvclassic.features.known import Known
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from cvclassic.runs.embedded import embed_ahead, peak_with
 from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result
-from cvclassic.runs.measure import Meter, model_bytes
+from cvclassic.runs.measure import Meter, answer_seconds, images_per_second, model_bytes
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.settings import apply_settings, split_settings, weigh_classes
 from cvclassic.runs.tuning import stratified_order, tune
@@ -33,9 +33,10 @@ BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
 
 
 def run_job(job: Job, data: RunData, *, folder: Path | None = None) -> Outcome:
-    """Fit a job's pipeline, predict the test split once, and check what comes of it.
+    """Fit a job's pipeline, predict the test split in one call, and check what comes of it.
 
-    Only `fit` and `predict` are timed. Warnings are recorded; progress goes to standard output.
+    Only `fit` and `predict` are timed, the latter by calls of its own. Warnings are recorded; progress goes to
+    standard output.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         fit_seconds=spent["seconds"],
         over_budget=_is_over(spent["seconds"], stack.time_budget),
         fit_energy_joules=spent.get("joules"),
-        predict_images_per_second=len(y_test) / predict_seconds,
+        predict_images_per_second=images_per_second(estimator.predict, X_test, predict_seconds, known.clock),
         peak_memory_mb=peak_memory / 2**20,
         model_bytes=model_bytes(estimator),
         n_train_scored=len(sample),
@@ -128,6 +129,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         n_corrupted=corruptions and min(len(y_test), CORRUPTED_SAMPLE),
         backbone=", ".join(known.backbones) or None,
         augment=augmentation_of(estimator),
+        answer_seconds=_answer_seconds(estimator, X_test, known),
     )
     return Outcome(result, predictions, estimator)
 
@@ -249,6 +251,18 @@ def _history(classifier: BaseEstimator) -> dict[str, list[float]] | None:
 
 def _accuracy(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(np.asarray(estimator.predict(X)) == y))
+
+
+def _answer_seconds(estimator: BaseEstimator, X: np.ndarray, known: Known) -> float | None:
+    """The time of one image alone, embedded anew where there is a backbone; None where it can't be predicted alone."""
+    embedded, known.embedded = known.embedded, {}
+    try:
+        return answer_seconds(estimator.predict, X)
+    except Exception as error:
+        warnings.warn(f"it can't predict one image alone: {_one_line(error)}", stacklevel=2)
+        return None
+    finally:
+        known.embedded = embedded
 
 
 def _is_over(fit_seconds: float, time_budget: float | None) -> bool | None:

@@ -103,8 +103,10 @@ class Result:
     `settings` are those that a sweep or --set gave the job, by name, as text (see `runs.settings`).
     `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
-    `fit_seconds` and `fit_energy_joules` of a training that was interrupted and resumed are those of all its tries, of
-    each up to its last whole epoch.
+    `fit_seconds` and `fit_energy_joules` of a network's training that was interrupted and resumed are those of all its
+    tries, of each up to its last whole epoch; of other pipelines, which begin anew, those of the last try.
+    `predict_images_per_second` is taken on all test images in one call, and `answer_seconds` is what one image alone
+    takes, both after a call that warms up; see `runs.measure`.
     `over_budget` tells whether `fit_seconds` went beyond the run's time budget; None without one.
     `fit_energy_joules` is what the processors used during the fit, also for other processes; None where they don't say.
     `augment` tells how its training images were changed: "none", "mirror", "shift" or "affine", or several of these
@@ -148,6 +150,7 @@ class Result:
     fold: int | None = None
     backbone: str | None = None
     augment: str | None = None
+    answer_seconds: float | None = None
 
     @property
     def ok(self) -> bool:

@@ -7,14 +7,16 @@ import importlib
 import pickle
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import cloudpickle
+import numpy as np
 import psutil
 
 POWERCAP = Path("/sys/class/powercap")
+SLOW_SECONDS = 5.0  # a prediction that takes longer is timed once
 
 
 class Meter:
@@ -46,6 +48,45 @@ class Meter:
                 self._earlier[name] += spent[name]
             else:
                 del self._earlier[name]
+
+
+def images_per_second(
+    predict: Callable[[np.ndarray], object],
+    X: np.ndarray,
+    first_call: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Images of `X` that `predict` answers in a second, all of them in one call.
+
+    A first call, which took `first_call` seconds, has compiled and traced what had to be. The median of three further
+    ones counts, or of fewer where these have taken a second together; and where the first took more than five seconds,
+    it alone. `clock` tells seconds.
+    """
+    if first_call > SLOW_SECONDS:
+        return len(X) / first_call
+    return len(X) / _median_seconds(lambda _: predict(X), most=3, limit=1.0, clock=clock)
+
+
+def answer_seconds(predict: Callable[[np.ndarray], object], X: np.ndarray) -> float:
+    """Seconds until `predict` has answered for one image alone.
+
+    The median over nine images of `X`, one after another, or over fewer where these have taken half a second together;
+    after one that doesn't count.
+    """
+    predict(X[:1])
+    return _median_seconds(lambda k: predict(X[k % len(X)][None]), most=9, limit=0.5, clock=time.perf_counter)
+
+
+def _median_seconds(
+    call: Callable[[int], object], *, most: int, limit: float, clock: Callable[[], float]
+) -> float:
+    """The median seconds of `call(0)`, `call(1)` and so on: of `most` of them, or as many as take `limit` together."""
+    taken: list[float] = []
+    while len(taken) < most and sum(taken) < limit:
+        started = clock()
+        call(len(taken))
+        taken.append(clock() - started)
+    return float(np.median(taken))
 
 
 def model_bytes(estimator: object) -> int:

@@ -181,6 +181,7 @@ RESULTS = (
     Column("settings", "settings"),
     Column("validation_accuracy", "validation accuracy", percent, numeric=True),
     Column("augment", "training images"),
+    Column("answer_seconds", "1 image ms", _fixed(1, scale=1e-3), numeric=True),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
@@ -235,7 +236,8 @@ def _figures(dataset: DatasetStudy) -> Table:
     extra = _extra(dataset.study)
     keys = (
         *("pipeline", "family", "accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
-        *("fit_seconds_of", "predict_images_per_second", "peak_memory_mb", "model_bytes", "n_features"),
+        *("fit_seconds_of", "predict_images_per_second", "answer_seconds"),
+        *("peak_memory_mb", "model_bytes", "n_features"),
         *["seeds"] * (dataset.n_seeds > 1),
     )
     rows, marks = [], []

@@ -89,7 +89,28 @@ def test_figures_are_those_of_the_predictions(digits, pipeline_file):
     assert 32 * 32 * 10 * 4 < result.model_bytes < 1e6
     assert result.fit_seconds > 0
     assert result.predict_images_per_second > 0
+    assert 0 < result.answer_seconds < 1
     assert outcome.estimator.predict(digits.images[:3]).shape == (3,)
+
+
+class Grudging(Says):
+    """Answers groups alone, and otherwise at each call."""
+
+    def predict(self, X):
+        if len(X) == 1:
+            raise ValueError("one image is no group")
+        self.calls_ = getattr(self, "calls_", 0) + 1
+        return np.full(len(X), min(self.calls_, 9))
+
+
+def test_figures_are_those_of_the_first_call_and_a_pipeline_may_refuse_one_image(digits):
+    [outcome] = outcomes(digits, {"mine": Grudging()})
+    result = outcome.result
+    assert set(outcome.predictions.y_pred) == {1}
+    assert result.test_accuracy == np.mean(digits.labels[digits.test] == 1)
+    assert outcome.estimator.calls_ > 3
+    assert (result.status, result.answer_seconds) == ("ok", None)
+    assert result.warnings == ("UserWarning: it can't predict one image alone: ValueError: one image is no group",)
 
 
 def test_settings_reach_the_estimator(digits, pipeline_file):

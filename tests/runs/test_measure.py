@@ -114,3 +114,40 @@ def test_what_cannot_be_read_is_none_and_not_zero(tmp_path, powercap, broken):
 
 def test_a_machine_without_counters_has_none(tmp_path):
     assert energy_counters(tmp_path) is None
+
+
+class Clock:
+    """A predictor that moves a clock of its own by so many seconds in each call."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.seconds, self.now, self.batches = iter(seconds), 0.0, []
+        monkeypatch.setattr(measure.time, "perf_counter", lambda: self.now)
+
+    def predict(self, X):
+        self.batches.append(len(X))
+        self.now += next(self.seconds)
+
+
+@pytest.mark.parametrize(
+    ("first", "seconds", "expected", "calls"),
+    [
+        (4.0, [0.1, 0.5, 0.2, 9.0], 1000, 3),  # the median of three, the slow first one not among them
+        (4.0, [0.7, 0.5, 0.1], 200 / 0.6, 2),  # a second is over
+        (4.0, [2.0, 0.1], 100, 1),
+        (5.1, [], 200 / 5.1, 0),
+    ],
+)
+def test_images_per_second_are_those_after_the_first_call(monkeypatch, first, seconds, expected, calls):
+    clock = Clock(monkeypatch, seconds)
+    assert measure.images_per_second(clock.predict, np.zeros((200, 8, 8)), first) == pytest.approx(expected)
+    assert clock.batches == [200] * calls
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected", "calls"),
+    [([3.0, *[0.01] * 5, *[0.02] * 4], 0.01, 10), ([3.0, 0.4, 0.2], 0.3, 3), ([3.0, 2.0], 2.0, 2)],
+)
+def test_the_answer_to_one_image_is_timed_after_another_one(monkeypatch, seconds, expected, calls):
+    clock = Clock(monkeypatch, seconds)
+    assert measure.answer_seconds(clock.predict, np.zeros((4, 8, 8))) == pytest.approx(expected)
+    assert clock.batches == [1] * calls

@@ -18,7 +18,7 @@ FIRST_COLUMNS = (
     *("dataset", "pipeline", "family", "status", "seed", "n_train", "n_features", "train_accuracy", "test_accuracy"),
     *("ci_low", "ci_high", "macro_f1", "fit_seconds", "predict_images_per_second", "peak_memory_mb", "model_bytes"),
 )
-LATER_COLUMNS = ("settings", "validation_accuracy", "augment")
+LATER_COLUMNS = ("settings", "validation_accuracy", "augment", "answer_seconds")
 VALIDATION = {"1": [0.90, 0.92], "2": [0.95, 0.97], "4": [0.95, 0.96], "8": [0.60, 0.62]}
 WRONG = {"1": [36, 36], "2": [24, 16], "4": [12, 4], "8": [200, 192]}
 
