@@ -15,6 +15,7 @@ from cvclassic.datasets import load
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.pipelines import find_pipelines
 from cvclassic.runs.plan import task_for
+from cvclassic.runs.spec import RunSpec
 
 CHECKED = 10_000
 
@@ -41,7 +42,7 @@ def main():
 
 def _champion(data):
     [file] = find_pipelines(["champion_svm"])
-    return file.build(task_for(data, stack=TrainingStack(), seed=0))
+    return file.build(task_for(data, RunSpec(), stack=TrainingStack(), seed=0, settings=()))
 
 
 def _variants(champion):

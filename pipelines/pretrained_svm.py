@@ -21,6 +21,7 @@ from cvclassic.neural.applications import application
 from cvclassic.svm import LinearSVM
 
 family = "pretrained"
+found_on = "CIFAR-10's training part"
 
 MOST_IMAGES = 2_000  # by default: they are embedded in about half a minute
 HOW = (

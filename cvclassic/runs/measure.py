@@ -51,10 +51,7 @@ class Meter:
 
 
 def images_per_second(
-    predict: Callable[[np.ndarray], object],
-    X: np.ndarray,
-    first_call: float,
-    clock: Callable[[], float] = time.perf_counter,
+    predict: Callable[[np.ndarray], object], X: np.ndarray, first_call: float, clock: Callable[[], float]
 ) -> float:
     """Images of `X` that `predict` answers in a second, all of them in one call.
 
@@ -77,9 +74,7 @@ def answer_seconds(predict: Callable[[np.ndarray], object], X: np.ndarray) -> fl
     return _median_seconds(lambda k: predict(X[k % len(X)][None]), most=9, limit=0.5, clock=time.perf_counter)
 
 
-def _median_seconds(
-    call: Callable[[int], object], *, most: int, limit: float, clock: Callable[[], float]
-) -> float:
+def _median_seconds(call: Callable[[int], object], *, most: int, limit: float, clock: Callable[[], float]) -> float:
     """The median seconds of `call(0)`, `call(1)` and so on: of `most` of them, or as many as take `limit` together."""
     taken: list[float] = []
     while len(taken) < most and sum(taken) < limit:

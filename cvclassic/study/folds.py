@@ -10,7 +10,7 @@ from cvclassic.study.statistics import confusion_matrix, macro_f1
 
 # How the figures of folds become one: over all images, so that each image counts once, or of what one fold costs.
 OVER_TEST_IMAGES = ("test_accuracy", "macro_f1", "mean_corruption_error")
-MEANS = ("train_accuracy", "fit_seconds", "fit_energy_joules", "model_bytes")
+MEANS = ("train_accuracy", "fit_seconds", "fit_energy_joules", "model_bytes", "answer_seconds")
 MOST = ("n_features", "peak_memory_mb")
 SUMS = ("n_test", "n_train_scored", "n_corrupted")
 
@@ -49,6 +49,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures["over_budget"] = _of_all(results, "over_budget", any)
     figures["corruptions"] = _corruptions(results)
     figures["backbone"] = _of_all(results, "backbone", lambda found: ", ".join(dict.fromkeys(found)))
+    figures["augment"] = results[0].augment
     figures["warnings"] = tuple(dict.fromkeys(warning for result in results for warning in result.warnings))
     predictions = _joined([outcome.predictions for outcome in outcomes], dataset.sizes.test)
     if predictions is not None:

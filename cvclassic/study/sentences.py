@@ -364,7 +364,7 @@ def _backbone_lines(dataset: DatasetStudy, results: Iterable[Result]) -> list[st
 def _augmentation_lines(dataset: DatasetStudy) -> list[str]:
     """How training images were changed, for which pipelines."""
     changed: dict[str, dict[str, None]] = {}
-    for outcome in dataset.outcomes:
+    for outcome in dataset.trainings:
         if outcome.result.augment:
             changed.setdefault(outcome.result.augment, {})[outcome.result.pipeline] = None
     if not changed:
@@ -380,7 +380,7 @@ def _augmentation_lines(dataset: DatasetStudy) -> list[str]:
 
 def _found_lines(dataset: DatasetStudy) -> list[str]:
     """On which public images constants of pipelines were found."""
-    ran = {outcome.result.pipeline for outcome in dataset.outcomes}
+    ran = {outcome.result.pipeline for outcome in dataset.trainings}
     found: dict[str, list[str]] = {}
     for pipeline in dataset.study.run.record.pipelines:
         if pipeline.found_on and pipeline.name in ran:

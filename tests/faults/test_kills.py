@@ -17,7 +17,7 @@ CHOSEN = [
     *("digits", "--train-size", "600", "--threads", "1", "--pipeline", "hog_svm,hog_opencv_svm,hog_color_svm,mlp,cnn"),
     *("--epochs", "8", "--repeats", "2"),
 ]
-MEASURED = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules")
+MEASURED = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules", "answer_seconds")
 EACH = 5  # kills of one run
 
 

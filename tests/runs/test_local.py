@@ -85,7 +85,7 @@ def test_outcomes_are_those_of_run_job_in_order_and_heard_of(tmp_path, digits, p
     data = RunData.of(RunSpec(threads=1, repeats=2), [digits], find_pipelines([str(name) for name in names]))
     jobs, _ = plan(data)
     assert [outcome.result.job for outcome in outcomes] == jobs
-    measured = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules")
+    measured = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules", "answer_seconds")
     for job, outcome in zip(jobs, outcomes, strict=True):
         here = run_job(job, data)
         same = {name: getattr(here.result, name) for name in measured}

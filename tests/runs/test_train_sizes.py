@@ -87,7 +87,7 @@ def test_every_classical_default_pipeline_learns_from_two_images_of_each_class(n
     # Fewer images than the components that PCA keeps of larger sets.
     small = shapes.with_train_size(20, seed=0)
     [pipeline] = find_pipelines([name])
-    estimator = pipeline.build(task_for(small, stack=STACK, seed=0))
+    estimator = pipeline.build(task_for(small, RunSpec(), stack=STACK, seed=0, settings=()))
     estimator.fit(small.images[small.train], small.labels[small.train])
     assert len(small.train) == 18
     assert len(np.unique(estimator.predict(small.images[small.test]))) > 3
