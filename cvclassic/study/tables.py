@@ -168,7 +168,7 @@ RESULTS = (
     Column("status", "status"),
     Column("seed", "seed", numeric=True),
     Column("n_train", "train images", _fixed(0), numeric=True),
-    Column("n_features", "features", _fixed(0), numeric=True),
+    Column("n_features", "features", _fixed(0), numeric=True, minor=True),
     Column("train_accuracy", "train accuracy", percent, numeric=True),
     Column("test_accuracy", "test accuracy", percent, numeric=True),
     Column("ci_low", "from", percent, numeric=True),

@@ -100,7 +100,7 @@ def test_figures_are_best_test_accuracy_first_and_stand_against_the_winner_that_
     assert rows[0] | {"images/s": "4,568", "peak MB": "321", "model MB": "1.23", "features": "324"} == rows[0]
     assert rows[-1]["test accuracy"] == "failed"
     assert set(rows[-1].values()) == {"broken", "neural", "failed", ""}
-    assert [column.heading for column in table.columns if column.minor] == ["F1 interval"]
+    assert [column.heading for column in table.columns if column.minor] == ["F1 interval", "features"]
 
 
 def test_f1_intervals_are_those_of_each_results_predictions():
