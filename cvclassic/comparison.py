@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cvclassic.errors import InputError
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run, read_run
+from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
 from cvclassic.runs.local import Listener, run_locally
@@ -19,8 +20,9 @@ from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, results_table
 
-# Given the jobs that will run and notes on them, it enters what is told of each job while it runs and when it ended.
-Watch = Callable[[Sequence[Job], Sequence[str]], AbstractContextManager[Listener]]
+# Given the jobs that will run, notes on them and what they will take, it enters what is told of each job while it runs
+# and when it ended.
+Watch = Callable[[Sequence[Job], Sequence[str], Forecast], AbstractContextManager[Listener]]
 
 
 class Faces(NamedTuple):
@@ -51,18 +53,24 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        _run(folder.pending(folder.record.jobs), data, folder, watch, record.notes)
+        forecast = Forecast(data)
+        _run(folder.pending(folder.record.jobs), data, folder, watch, record.notes, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():
             folder.add(more)
-            _run(more, data, folder, watch, [])
+            _run(more, data, folder, watch, [], forecast)
             study = Study(read_run(out))
         return study, write_faces(study, folder.write) if faces else Faces([], [])
 
 
-def _run(jobs: Sequence[Job], data: RunData, folder: RunFolder, watch: Watch, notes: Sequence[str]) -> None:
+def _run(
+    jobs: Sequence[Job], data: RunData, folder: RunFolder, watch: Watch, notes: Sequence[str], forecast: Forecast
+) -> None:
     """Run the jobs, and keep what comes of each in the folder."""
-    with watch(jobs, notes) as listen, closing(run_locally(jobs, data, folder, listen=listen)) as outcomes:
+    with (
+        watch(jobs, notes, forecast) as listen,
+        closing(run_locally(jobs, data, folder, listen=forecast.hearing(listen))) as outcomes,
+    ):
         for outcome in outcomes:
             folder.keep(outcome)
 
@@ -230,8 +238,8 @@ def write_file(content: bytes, path: Path) -> None:
 
 
 @contextmanager
-def shown(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
-    """A `Watch` that shows notes and jobs on standard error."""
+def shown(jobs: Sequence[Job], notes: Sequence[str], forecast: Forecast) -> Iterator[Listener]:
+    """A `Watch` that shows notes, jobs and how long they will take on standard error."""
     from rich.console import Console
     from rich.text import Text
 
@@ -241,11 +249,11 @@ def shown(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
     console = Console(stderr=True)
     for note in notes:
         console.print(Text(harmless(note)), soft_wrap=True)
-    with show_progress(jobs, console) as listen:
+    with show_progress(jobs, forecast, console) as listen:
         yield listen
 
 
 @contextmanager
-def unseen(jobs: Sequence[Job], notes: Sequence[str]) -> Iterator[Listener]:
+def unseen(jobs: Sequence[Job], notes: Sequence[str], forecast: Forecast) -> Iterator[Listener]:
     """A `Watch` that shows nothing."""
     yield lambda job, seconds, last_line, outcome: None

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cvclassic.report.harmless import harmless
+from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.job import Job, Outcome, Result
 from cvclassic.study.tables import percent
 
@@ -16,28 +17,64 @@ LONGEST_LINE = 60  # of a job's log
 
 
 @contextlib.contextmanager
-def show_progress(jobs: Sequence[Job], console: Console) -> Iterator[Callable[[Job, float, str, Outcome | None], None]]:
-    """Give the listener of `run_locally`; `jobs` are those that will run. A terminal that has gone does no harm."""
+def show_progress(
+    jobs: Sequence[Job], forecast: Forecast, console: Console
+) -> Iterator[Callable[[Job, float, str, Outcome | None], None]]:
+    """Print how long it will take, and give the listener of `run_locally`; `jobs` are those that will run.
+
+    A terminal that has gone does no harm.
+    """
     varied, started, finished = _varied(jobs), time.perf_counter(), 0
 
     def position(job: Job) -> str:
         parts = (job.dataset, job.pipeline, job.told(varied))
         return f"[{finished + 1}/{len(jobs)}] " + "  ".join(filter(None, parts))
 
+    def left(job: Job, seconds: float) -> str:
+        """What the rest of the run will take, where something is known of it; `job` has taken `seconds` so far."""
+        own = forecast.seconds(job)
+        rest = [forecast.seconds(each) for each in jobs[finished + 1 :]]
+        known = [max(own - seconds, 0)] if own is not None else []
+        known += [each for each in rest if each is not None]
+        if not known:
+            return ""
+        return f"{'about' if len(known) == 1 + len(rest) else 'more than'} {duration(sum(known))} left"
+
     console.file = _Lasting(console.file)
+    if line := _expected(jobs, forecast):
+        console.print(Text(harmless(line)), soft_wrap=True)
     with console.status("starting") as status:
 
         def listen(job: Job, seconds: float, last_line: str, outcome: Outcome | None) -> None:
             nonlocal finished
             if outcome is None:
-                total = time.perf_counter() - started
-                line = f"{position(job)}  {seconds:.0f} s  {last_line[:LONGEST_LINE]}  (run: {total:.0f} s)"
+                run = ", ".join(filter(None, [f"run: {time.perf_counter() - started:.0f} s", left(job, seconds)]))
+                line = f"{position(job)}  {seconds:.0f} s  {last_line[:LONGEST_LINE]}  ({run})"
                 status.update(Text(harmless(line)))
                 return
             console.print(Text(harmless(f"{position(job)}  {_told(outcome.result)}")), soft_wrap=True)
             finished += 1
 
         yield listen
+
+
+def duration(seconds: float) -> str:
+    """In words, to no more places than a forecast bears: "20 s", "4 min", "2.5 h"."""
+    if seconds < 100:
+        return f"{max(5 * round(seconds / 5), 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _expected(jobs: Sequence[Job], forecast: Forecast) -> str:
+    """How long the jobs will take, each pipeline and in all; empty where nothing is known of any."""
+    found = forecast.by_pipeline(jobs)
+    known = {name: seconds for name, seconds in found.items() if seconds is not None}
+    if not known:
+        return ""
+    unknown = [name for name in found if name not in known]
+    each = ", ".join(f"{name} {duration(seconds)}" for name, seconds in known.items())
+    others = f"; of {', '.join(unknown)} nothing is known yet" if unknown else ""
+    return f"This will take about {duration(sum(known.values()))}, roughly: {each}{others}"
 
 
 class _Lasting:

@@ -5,9 +5,27 @@ import io
 from rich.console import Console
 
 from cvclassic.report import show_progress
+from cvclassic.report.progress import duration
+from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.job import Job, Outcome, Result
 
 JOBS = [Job("digits", name, seed, 90, (("C", c),)) for name in ("svm", "cnn") for seed, c in ((0, "1"), (1, "1"))]
+
+
+class Told:
+    """A forecast of so many seconds for each job, by pipeline; None for the others."""
+
+    def __init__(self, **by_name):
+        self.by_name = by_name
+
+    def seconds(self, job):
+        return self.by_name.get(job.pipeline)
+
+    by_pipeline = Forecast.by_pipeline
+    total = Forecast.total
+
+
+UNKNOWN = Told()
 
 
 def outcome_of(job, **figures):
@@ -17,7 +35,7 @@ def outcome_of(job, **figures):
 
 def test_a_plain_line_for_each_finished_job_where_there_is_no_terminal():
     file = io.StringIO()
-    with show_progress(JOBS, Console(file=file, width=40)) as listen:
+    with show_progress(JOBS, UNKNOWN, Console(file=file, width=40)) as listen:
         listen(JOBS[0], 1.0, "epoch 1", None)
         listen(JOBS[0], 2.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
         listen(JOBS[1], 2.0, "", outcome_of(JOBS[1], status="failed: ValueError: [b]\x1b[31m\nno"))
@@ -30,14 +48,14 @@ def test_a_plain_line_for_each_finished_job_where_there_is_no_terminal():
 def test_what_tells_jobs_apart_is_told_and_nothing_else():
     jobs = [Job("a", "svm", 0, 90, (("C", "1"),)), Job("a", "svm", 0, 180, (("C", "10"),)), Job("b", "svm", 0, 90)]
     file = io.StringIO()
-    with show_progress(jobs, Console(file=file, width=200)) as listen:
+    with show_progress(jobs, UNKNOWN, Console(file=file, width=200)) as listen:
         listen(jobs[1], 1.0, "", outcome_of(jobs[1], status="failed: killed"))
     assert file.getvalue() == "[1/3] a  svm  180 training images, C=10  failed: killed\n"
 
 
 def test_a_live_line_on_a_terminal_with_the_log_s_last_line():
     file = io.StringIO()
-    with show_progress(JOBS, Console(file=file, width=160, force_terminal=True, color_system=None)) as listen:
+    with show_progress(JOBS, UNKNOWN, Console(file=file, width=160, force_terminal=True, color_system=None)) as listen:
         listen(JOBS[0], 12.0, "epoch 3\x1b]0;mine\x07 [bold]" + "x" * 100, None)
         listen(JOBS[0], 12.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
     text = file.getvalue()
@@ -64,7 +82,31 @@ class Gone(io.StringIO):
 def test_a_terminal_that_has_gone_does_no_harm():
     for terminal in (True, False):
         file = Gone()
-        with show_progress(JOBS, Console(file=file, width=160, force_terminal=terminal)) as listen:
+        with show_progress(JOBS, UNKNOWN, Console(file=file, width=160, force_terminal=terminal)) as listen:
             file.closed_down = True
             listen(JOBS[0], 1.0, "epoch 1", None)
             listen(JOBS[0], 2.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
+
+
+def test_how_long_it_will_take_is_told_before_and_what_is_left_meanwhile():
+    file = io.StringIO()
+    with show_progress(JOBS, Told(svm=100, cnn=1500), Console(file=file, width=200, force_terminal=True)) as listen:
+        listen(JOBS[0], 30.0, "epoch 3", None)
+        listen(JOBS[0], 130.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
+        listen(JOBS[1], 400.0, "epoch 4", None)
+    text = file.getvalue()
+    assert "This will take about 53 min, roughly: cnn 50 min, svm 3 min" in text
+    assert "about 53 min left" in text  # 70 + 100 + 2 * 1500 s
+    assert "about 50 min left" in text  # the second job has taken more than was thought
+
+
+def test_what_is_not_known_is_told_as_such():
+    file = io.StringIO()
+    with show_progress(JOBS, Told(cnn=20), Console(file=file, width=200, force_terminal=True)) as listen:
+        listen(JOBS[0], 30.0, "epoch 3", None)
+    assert "This will take about 40 s, roughly: cnn 40 s; of svm nothing is known yet" in file.getvalue()
+    assert "more than 40 s left" in file.getvalue()
+
+
+def test_durations_have_no_more_places_than_a_forecast_bears():
+    assert [duration(s) for s in (0.2, 12, 93, 150, 3000, 9000)] == ["5 s", "10 s", "95 s", "2 min", "50 min", "2.5 h"]

@@ -82,6 +82,7 @@ def test_pipelines_of_every_family_learn_from_the_same_changed_images(change):
     found = {
         name: augmentation_of(file.build(replace(task((32, 32, 3)), augment=change)))
         for name, file in builtin_pipelines().items()
+        if file.family != "pretrained"
     }
     shifts = {"none": "shift", "mirror": "mirror+shift", "shift": "shift", "affine": "affine+shift"}
     own = dict.fromkeys(TEXTBOOK, "none") | {"resnet_small": shifts[change]}
