@@ -1,4 +1,4 @@
-"""`BackupAndRestore`: a training that was killed goes on after its last whole epoch. Importing it imports Keras."""
+"""`BackupAndRestore`: a training that was killed goes on from its last backup. Importing it imports Keras."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ keras = prepare_backend()
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Keeps all that an interrupted training needs to go on from its last whole epoch; make it the last callback.
+    """Keeps all that an interrupted training needs to go on after one of its epochs; make it the last callback.
 
     Keras's callback of the same name keeps weights, optimizer and epoch, each file by itself. This one also keeps the
     other callbacks' state (patience so far, best value), the figures of each epoch and what the meter read, and a kill
@@ -44,6 +44,10 @@ class BackupAndRestore(keras.callbacks.Callback):
         JSON-able; a backup that was written with other settings is not used.
     meter : Meter
         Goes on from what it read when the backup was written.
+    every : int
+        The epochs from one backup to the next; the last one is backed up too.
+    epochs : int, optional
+        Of the whole training; None where its end isn't known.
     verbose : bool
         Whether to print where training goes on.
 
@@ -61,9 +65,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback],
         settings: dict[str, Any],
         meter: Meter,
+        every: int = 1,
+        epochs: int | None = None,
         verbose: bool = True,
     ):
         super().__init__()
+        self.every, self.epochs = every, epochs
         self.folder = folder
         self.callbacks = list(callbacks)
         self.settings = json.loads(json.dumps(settings))
@@ -100,6 +107,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._history.append({name: float(value) for name, value in logs.items()})
+        if (epoch + 1) % self.every and epoch + 1 != self.epochs and not self.model.stop_training:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         weights = self._weights(len(self._history))
         self.model.save_weights(weights)

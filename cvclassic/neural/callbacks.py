@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,35 +53,118 @@ class StopOnNaN(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class Schedule(keras.callbacks.Callback):
+    """Sets the learning rate of each epoch, and under a time budget of each batch, by the share that is over.
+
+    What others cut from the rate meanwhile, such as `ReduceLROnPlateau`, stays cut.
+
+    Parameters
+    ----------
+    rate : function of a share from 0 to 1 to a learning rate
+    epochs : int, optional
+        Of the whole training; None where only the budget ends it.
+    budget : TimeBudget, optional
+        With both, that counts of which more is over.
+
+    Attributes
+    ----------
+    cut : float
+        What the others have left of the rate.
+    rate_set : float or None
+        The rate that was set last.
+    """
+
+    def __init__(self, rate: Callable[[float], float], epochs: int | None, budget: TimeBudget | None = None):
+        super().__init__()
+        self.rate, self.epochs, self.budget = rate, epochs, budget
+
+    def on_train_begin(self, logs=None):
+        self.cut, self.rate_set = 1.0, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._share = epoch / self.epochs if self.epochs else 0.0
+        if not self.budget:
+            self._set(self._share)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.budget:
+            self._set(max(self._share, self.budget.share()))
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = self._rate()
+
+    def _set(self, share: float) -> None:
+        if self.rate_set:  # not 0, of which nothing can be cut
+            self.cut *= self._rate() / self.rate_set
+        self.model.optimizer.learning_rate = self.rate(share) * self.cut
+        self.rate_set = self._rate()
+
+    def _rate(self) -> float:
+        if hasattr(self.model, "jax_state_sync"):  # on JAX the variables are empty between batches
+            self.model.jax_state_sync()
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
 class TimeBudget(keras.callbacks.Callback):
     """Ends training after the batch in which its seconds ran out; that epoch is validated and counts as one.
+
+    It leaves time for what comes after the last batch: the network's passes over samples without gradients, taken to
+    last half as long as those of training.
 
     Parameters
     ----------
     seconds : float
     meter : Meter
         Says what was spent, tries before an interruption included.
+    batches_afterwards : float
+        What comes after the last batch of training, in batches.
     verbose : bool
         Whether to print it when the time is over.
+
+    Attributes
+    ----------
+    began : float
+        What was spent when training began, in its first try.
     """
 
-    def __init__(self, seconds: float, meter: Meter, verbose: bool = True):
+    def __init__(self, seconds: float, meter: Meter, batches_afterwards: float = 0.0, verbose: bool = True):
         super().__init__()
-        self.seconds, self.meter, self.verbose = seconds, meter, verbose
+        self.seconds, self.meter, self.batches_afterwards, self.verbose = seconds, meter, batches_afterwards, verbose
+
+    def on_train_begin(self, logs=None):
+        self.began = self.meter.read()["seconds"]
+        self._timed, self._batches = 0.0, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         # The meter may have counters of the system to read, which takes longer than a look at the clock.
         self._end = time.perf_counter() + self.seconds - self.meter.read()["seconds"]
+        self._compiles = self._batches == 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._batch_began = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
+        if not self._compiles:
+            self._timed += time.perf_counter() - self._batch_began
+            self._batches += 1
+        self._compiles = False
         self._stop_at_the_end()
 
     def on_epoch_end(self, epoch, logs=None):
         if self._stop_at_the_end() and self.verbose:  # validation takes time as well
             print(f"the time budget of {self.seconds:g} s ended in epoch {epoch + 1}", flush=True)
 
+    def share(self) -> float:
+        """The share of the time between the beginning of training and its last batch that is over, from 0 to 1."""
+        left = self._end - self._reserve() - time.perf_counter()
+        in_all = self.seconds - self._reserve() - self.began
+        return min(max(1 - left / in_all, 0.0), 1.0) if in_all > 0 else 0.0
+
+    def _reserve(self) -> float:
+        return self.batches_afterwards * self._timed / self._batches / 2 if self._batches else 0.0
+
     def _stop_at_the_end(self) -> bool:
-        over = time.perf_counter() >= self._end
+        over = time.perf_counter() >= self._end - self._reserve()
         self.model.stop_training = self.model.stop_training or over
         return over
 
@@ -132,21 +216,33 @@ class OverfitWatch(keras.callbacks.Callback):
 
 
 class EpochLine(keras.callbacks.Callback):
-    """Prints a line per epoch: loss, accuracy, learning rate, seconds."""
+    """Prints a line for an epoch: loss, accuracy, learning rate, seconds.
 
-    def __init__(self, epochs: int):
+    Parameters
+    ----------
+    epochs : int, optional
+        Of the whole training; None where its end isn't known.
+    every : int
+        A line for each epoch whose number this divides, and for the last one.
+    """
+
+    def __init__(self, epochs: int | None, every: int = 1):
         super().__init__()
-        self._epochs = epochs
+        self._epochs, self._every = epochs, every
+        self._started = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.perf_counter()
+        self._started = self._started or time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self._every and epoch + 1 != self._epochs and not self.model.stop_training:
+            return
         names = [name for name in ("val_accuracy", "val_macro_f1") if name in logs] or ["accuracy"]
         figures = "  ".join(f"{name} {logs[name]:.3f}" for name in names)
-        seconds = time.perf_counter() - self._started
+        seconds, self._started = time.perf_counter() - self._started, None
+        of_all = f"/{self._epochs}" if self._epochs else ""
         print(
-            f"epoch {epoch + 1}/{self._epochs}  loss {logs['loss']:.3f}  {figures}  lr {logs['learning_rate']:.2g}  "
+            f"epoch {epoch + 1}{of_all}  loss {logs['loss']:.3f}  {figures}  lr {logs['learning_rate']:.2g}  "
             f"{seconds:.1f} s",
             flush=True,
         )
@@ -155,24 +251,30 @@ class EpochLine(keras.callbacks.Callback):
 class BestWeights(keras.callbacks.ModelCheckpoint):
     """Keras's `ModelCheckpoint` of the best weights, `best-<epoch>.weights.h5`, epochs counted from 1.
 
-    The best before the newest stays too: the newest may be half a file when the process is killed.
+    The best one as of the last backup before this epoch stays too: the newest may be half a file when the process is
+    killed.
 
     Parameters
     ----------
     folder : Path
     monitor, mode : str
         As of `ModelCheckpoint`.
+    every : int
+        Epochs from one backup to the next.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: str):
+    def __init__(self, folder: Path, monitor: str, mode: str, every: int = 1):
         pattern = str(folder / "best").replace("{", "{{").replace("}", "}}") + "-{epoch}.weights.h5"
         super().__init__(pattern, monitor, mode=mode, save_best_only=True, save_weights_only=True)
-        self._folder = folder
+        self._folder, self._every = folder, every
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        for old in self.saved(self._folder)[:-2]:
-            old.unlink()
+        *older, _ = self.saved(self._folder) or [None]
+        backed_up = [path for path in older if epoch_of(path) <= epoch // self._every * self._every]
+        for old in older:
+            if old not in backed_up[-1:]:
+                old.unlink()
 
     @staticmethod
     def saved(folder: Path) -> list[Path]:

@@ -210,8 +210,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             meter=meter,
             verbose=self.verbose,
         )
-        self.history_, self.best_epoch_ = training.history, training.best_epoch
-        self.overfit_epoch_ = training.overfit_epoch
+        self.history_, self.planned_epochs_ = training.history, training.planned_epochs
+        self.best_epoch_, self.overfit_epoch_ = training.best_epoch, training.overfit_epoch
+        self.converged_ = training.converged
         # The same layers without optimizer state, which would triple what is kept and pickled.
         self.model_ = prepare_backend().Model(network.inputs, network.outputs[0])
         return self

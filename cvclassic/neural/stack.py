@@ -1,21 +1,16 @@
-"""`TrainingStack`: optimizer, schedule, batch size, epochs and callbacks, the same for all networks of a run."""
+"""`TrainingStack`: optimizer, schedule, batch size, epochs and what callbacks go by, the same for a run's networks."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvclassic.errors import InputError, MissingDependencyError
+from cvclassic.errors import InputError
 from cvclassic.neural.backend import prepare_backend
-from cvclassic.neural.meter import Meter, Stopwatch
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -43,6 +38,9 @@ OPTIMIZER_PARAMETERS = {
 
 DECAYS = {"constant": None, "cosine": None, "inverse_time": 1.0, "exponential": 0.9, "step": 0.5}
 """The schedules, and the `decay` of each where none is given; None where the schedule has no such parameter."""
+
+EPOCHS = 10
+"""Of a training whose stack names no number."""
 
 BACKUP = "backup"
 """The folder, inside the training's own, of what an interrupted training goes on from; a run keeps it to be resumed."""
@@ -95,7 +93,9 @@ class TrainingStack:
     schedule : {"cosine", "constant", "inverse_time", "exponential", "step"}
         How the rate falls from epoch to epoch. With i the epochs since the warm-up: `"inverse_time"`,
         1 / (1 + decay i); `"exponential"`, decay ** i; `"step"`, decay ** (i // decay_epochs); `"cosine"`, half a
-        cosine from 1 to nearly 0 in the last epoch (Loshchilov and Hutter, SGDR, 2017, without restarts).
+        cosine from 1 to nearly 0 in the last epoch (Loshchilov and Hutter, SGDR, 2017, without restarts). Where
+        `min_steps` or a time budget makes a training longer or shorter than `epochs`, the whole of it counts as
+        `epochs` for the schedule and its warm-up.
     decay : float, optional
         Of the schedule, as above. None is 1 for `"inverse_time"`, 0.9 for `"exponential"`, 0.5 for `"step"`.
     decay_epochs : int, optional
@@ -103,19 +103,28 @@ class TrainingStack:
     warmup_epochs : int
         The first so many epochs climb to `learning_rate` in equal steps (Goyal et al., 2017); the schedule begins
         after them.
-    batch_size, epochs : int
+    batch_size : int
+    epochs : int, optional
+        Passes over the training samples. None is 10, or with a time budget as many as it has room for.
+    min_steps : int
+        Steps of the optimizer that a training has at least: where `epochs` are fewer, it has as many epochs as
+        make up so many. A time budget goes before it.
     monitor : {"val_loss", "val_accuracy", "val_macro_f1"}
-        The validation figure that chooses the best epoch and drives the callbacks.
+        The validation figure that chooses the best epoch and drives the callbacks. With fewer than 100 validation
+        samples (`course.FEW`) it does neither: a training has all of its epochs and keeps its last weights.
     macro_f1 : bool
         Compute `val_macro_f1` at the end of each epoch even where `monitor` doesn't ask for it.
     early_stopping_patience : int
         Epochs without a better `monitor` after which training stops (`EarlyStopping`).
     plateau_factor, plateau_patience : float, int
         After so many epochs without a better `monitor` the rate is multiplied by the factor, on top of the schedule
-        (`ReduceLROnPlateau`).
+        (`ReduceLROnPlateau`). The epochs of both patiences are of 50 steps at least (`course.SHORT_EPOCH`): of shorter ones
+        it takes more; and of a training that `min_steps` makes longer they are the same share as of `epochs`.
     time_budget : float, optional
         Seconds after which training ends, within an epoch if need be, with the best weights so far: those of the
-        classifier's `fit`, or those that its argument `meter` reads.
+        classifier's `fit`, or those that its argument `meter` reads. The schedule runs over the time that is left
+        when training begins, batch by batch (Li, Yumer and Ramanan, Budgeted Training, ICLR 2020, who count
+        iterations), or over `epochs`, whichever ends first.
     tensorboard : bool
         Write a log for TensorBoard into the folder `tensorboard` of the training's log folder.
     precision : {"float32", "mixed_float16", "mixed_bfloat16"}
@@ -140,7 +149,7 @@ class TrainingStack:
     decay_epochs: int | None = None
     warmup_epochs: int = 0
     batch_size: int = 64
-    epochs: int = 10
+    epochs: int | None = None
     monitor: str = "val_loss"
     macro_f1: bool = False
     early_stopping_patience: int = 5
@@ -149,6 +158,7 @@ class TrainingStack:
     time_budget: float | None = None
     tensorboard: bool = False
     precision: str = "float32"
+    min_steps: int = 0
 
     def __post_init__(self):
         self._check_choices()
@@ -164,9 +174,19 @@ class TrainingStack:
         """The learning rate before the schedule's factor."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else float(self.learning_rate)
 
-    def scheduled_rate(self, epoch: int) -> float:
-        """The schedule's learning rate in `epoch`, counted from 0; a plateau may lower it further."""
-        return self.initial_learning_rate() * self._schedule_factor(epoch)
+    def scheduled_rate(self, progress: float) -> float:
+        """The schedule's learning rate where this share of a training is over, from 0 to 1; a plateau may lower it."""
+        return self.initial_learning_rate() * self._schedule_factor(progress)
+
+    def planned_epochs(self, n_samples: int) -> int | None:
+        """The epochs of a training on so many samples; None where the time budget alone ends it."""
+        if self.time_budget is not None:
+            return self.epochs
+        return max(self.epochs or EPOCHS, math.ceil(self.min_steps / self.steps_per_epoch(n_samples)))
+
+    def steps_per_epoch(self, n_samples: int) -> int:
+        """Batches of an epoch; the last one has what is left."""
+        return math.ceil(n_samples / self.batch_size)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """A fresh Keras optimizer."""
@@ -174,82 +194,25 @@ class TrainingStack:
         given = {p: float(v) for p in OPTIMIZER_PARAMETERS[self.optimizer] if (v := getattr(self, p)) is not None}
         return getattr(prepare_backend().optimizers, name)(self.initial_learning_rate(), **(arguments | given))
 
-    def make_callbacks(
-        self,
-        folder: Path,
-        *,
-        validation: tuple[np.ndarray, np.ndarray] | None = None,
-        own: Sequence[keras.callbacks.Callback] = (),
-        meter: Meter | None = None,
-        verbose: bool = True,
-    ) -> list[keras.callbacks.Callback]:
-        """The callbacks of one training, in the order in which Keras calls them.
-
-        Parameters
-        ----------
-        folder : Path
-            Gets `training.csv`, a line per epoch, and with `tensorboard` the folder of that name; its folder
-            `BACKUP` gets the weights of the best epoch by `monitor` (`callbacks.BestWeights`).
-        validation : (X_val, y_val), optional
-            Samples as the network takes them, and the numbers of their classes. None where there is no validation
-            data: then nothing stops early, no weights are written, and the rate falls where the training loss stands
-            still.
-        own : sequence of keras.callbacks.Callback
-            Called before the stack's, so that what they add to an epoch's figures is logged.
-        meter : Meter, optional
-            Says what the training has spent of its time budget; None counts from now.
-        verbose : bool
-            Whether the callbacks print what happens.
-
-        Raises
-        ------
-        MissingDependencyError
-            For `tensorboard` where it isn't installed.
-        """
-        from cvclassic.neural import callbacks
-
-        keras_callbacks = prepare_backend().callbacks
-        watched, mode = (self.monitor, self.monitor_mode()) if validation else ("loss", "min")
-        chosen = [*own, callbacks.StopOnNaN()]
-        if validation and (self.macro_f1 or self.monitor == "val_macro_f1"):
-            chosen.insert(0, callbacks.MacroF1(*validation))
-        if self.schedule != "constant" or self.warmup_epochs:
-            chosen.append(keras_callbacks.LearningRateScheduler(self._next_rate))
-        plateau = {"factor": self.plateau_factor, "patience": self.plateau_patience}
-        chosen.append(keras_callbacks.ReduceLROnPlateau(watched, mode=mode, min_lr=0, **plateau))
-        if validation:
-            chosen += [
-                keras_callbacks.EarlyStopping(watched, mode=mode, patience=self.early_stopping_patience),
-                callbacks.BestWeights(folder / BACKUP, watched, mode),
-                callbacks.OverfitWatch(verbose),
-            ]
-        if self.time_budget is not None:
-            chosen.append(callbacks.TimeBudget(self.time_budget, meter or Stopwatch(), verbose))
-        if self.tensorboard:
-            chosen.append(_tensorboard(keras_callbacks, folder / "tensorboard"))
-        return [*chosen, keras_callbacks.CSVLogger(folder / "training.csv")]
-
     def monitor_mode(self) -> str:
         """`"min"` where a lower `monitor` is better, else `"max"`."""
         return "min" if self.monitor == "val_loss" else "max"
 
-    def _next_rate(self, epoch: int, rate: float) -> float:
-        # A ratio of two points of the curve and not the point itself, so that what ReduceLROnPlateau cut stays cut.
-        return rate * self._schedule_factor(epoch) / (self._schedule_factor(epoch - 1) if epoch else 1.0)
-
-    def _schedule_factor(self, epoch: int) -> float:
+    def _schedule_factor(self, progress: float) -> float:
+        epochs = self.epochs or EPOCHS
+        epoch = progress * epochs + 1e-9  # rounding must not put the beginning of an epoch into the one before
         if epoch < self.warmup_epochs:
             return (epoch + 1) / (self.warmup_epochs + 1)
         i = epoch - self.warmup_epochs
         decay = DECAYS[self.schedule] if self.decay is None else self.decay
         if self.schedule == "cosine":
-            return (1 + math.cos(math.pi * i / (self.epochs - self.warmup_epochs))) / 2
+            return (1 + math.cos(math.pi * min(i / (epochs - self.warmup_epochs), 1))) / 2
         if self.schedule == "inverse_time":
             return 1 / (1 + decay * i)
         if self.schedule == "exponential":
             return decay**i
         if self.schedule == "step":
-            return decay ** (i // (self.decay_epochs or math.ceil(self.epochs / 3)))
+            return decay ** (i // (self.decay_epochs or math.ceil(epochs / 3)))
         return 1.0
 
     def _check_choices(self) -> None:
@@ -287,13 +250,15 @@ class TrainingStack:
     def _check_counts(self) -> None:
         for name in ("batch_size", "epochs", "early_stopping_patience", "plateau_patience", "decay_epochs"):
             value = getattr(self, name)
-            if (value is None and name == "decay_epochs") or _is_count(value, least=1):
+            if (value is None and name in ("epochs", "decay_epochs")) or _is_count(value, least=1):
                 continue
             raise InputError(f"{name}={value!r}; it must be a whole number of at least 1.")
-        if not _is_count(self.warmup_epochs, least=0) or self.warmup_epochs >= self.epochs:
+        if not _is_count(self.min_steps, least=0):
+            raise InputError(f"min_steps={self.min_steps!r}; it must be a whole number of at least 0.")
+        epochs = self.epochs or EPOCHS
+        if not _is_count(self.warmup_epochs, least=0) or self.warmup_epochs >= epochs:
             raise InputError(
-                f"warmup_epochs={self.warmup_epochs!r}; it must be a whole number from 0 to below the "
-                f"{self.epochs} epochs."
+                f"warmup_epochs={self.warmup_epochs!r}; it must be a whole number from 0 to below the {epochs} epochs."
             )
 
     def _check_schedule(self) -> None:
@@ -306,14 +271,6 @@ class TrainingStack:
         if not _is_number(self.decay, above=0) or (self.schedule != "inverse_time" and self.decay > 1):
             limits = "above 0" if self.schedule == "inverse_time" else "above 0 and at most 1"
             raise InputError(f"decay={self.decay!r}; for the schedule {self.schedule} it must be a number {limits}.")
-
-
-def _tensorboard(keras_callbacks, folder: Path) -> keras.callbacks.Callback:
-    if importlib.util.find_spec("tensorboard") is None:
-        raise MissingDependencyError(
-            "tensorboard=True needs TensorBoard, which isn't installed. Install it with `pip install tensorboard`."
-        )
-    return keras_callbacks.TensorBoard(folder)
 
 
 def _is_number(value, *, above: float) -> bool:

@@ -13,11 +13,17 @@ import numpy as np
 
 from cvclassic.errors import CVClassicError
 from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.course import Course
 from cvclassic.neural.meter import Meter
 from cvclassic.neural.stack import BACKUP, TrainingStack
 
 if TYPE_CHECKING:
     import keras
+
+    from cvclassic.neural.backup import BackupAndRestore
+    from cvclassic.neural.epochs import Batches
+
+ENDLESS = 2**31 - 1  # epochs, where only a time budget ends a training
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,10 @@ class Training:
     """What a training was like; the attributes of the same names in `NeuralClassifier` say more."""
 
     history: dict[str, list[float]]
+    planned_epochs: int | None
     best_epoch: int
     overfit_epoch: int | None
+    converged: bool | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,9 @@ def train(
     meter: Meter,
     verbose: bool,
 ) -> Training:
-    """Train `network` and leave it with the weights of its best epoch, or without validation with the last ones.
+    """Train `network` and leave it with the weights of its best epoch, or where none is chosen with the last ones.
+
+    In both cases the statistics of batch normalization are those of the training samples with these weights.
 
     Parameters
     ----------
@@ -83,38 +93,57 @@ def train(
     from cvclassic.neural.backup import BackupAndRestore
     from cvclassic.neural.callbacks import EpochLine, OverfitWatch
     from cvclassic.neural.epochs import Batches, EpochDraws
+    from cvclassic.neural.normalization import FreshStatistics, recalibrate
 
+    course = Course(stack, len(samples.X), len(validation.X) if validation else 0)
     with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
         folder = Path(scratch) if log_dir is None else log_dir
         folder.mkdir(parents=True, exist_ok=True)
         told = {"meter": meter, "verbose": verbose}
         known = (validation.X, validation.codes) if validation else None
-        callbacks = stack.make_callbacks(folder, validation=known, own=own, **told)
-        backup = BackupAndRestore(folder / BACKUP, callbacks, settings | _identity(network, samples), **told)
+        callbacks = course.make_callbacks(folder, validation=known, own=own, **told)
+        length = {"every": course.short_epochs, "epochs": course.epochs}
+        backup = BackupAndRestore(folder / BACKUP, callbacks, settings | _identity(network, samples), **length, **told)
         batches = Batches(samples.arrays, stack.batch_size)
-        lines = [EpochLine(stack.epochs)] if verbose else []
-        kept = [] if log_dir is None else [backup]
+        first = [EpochDraws(seed, batches), *([FreshStatistics(samples.X, seed)] if course.chooses else [])]
+        last = [*([EpochLine(**length)] if verbose else []), *([] if log_dir is None else [backup])]
         try:
-            history = network.fit(
-                batches,
-                shuffle=False,  # each epoch has its order already
-                initial_epoch=backup.epochs_done,
-                epochs=backup.epochs_done if backup.stopped else stack.epochs,
-                validation_data=validation.arrays if validation else None,
-                validation_batch_size=stack.batch_size,
-                callbacks=[EpochDraws(seed, batches), *callbacks, *lines, *kept],
-                verbose=0,
-            ).history
-            # Names that are one object with those in the code: a pickle, whose length is a figure, writes each once.
-            history = {sys.intern(name): [float(value) for value in values] for name, values in history.items()}
-            _check_convergence(history)
-            best_epoch = _keep_best(network, stack, history, folder / BACKUP if validation else None)
+            history = _fit(network, batches, validation, course, backup, [*first, *callbacks, *last])
+            best_epoch = _keep_best(network, stack, history, folder / BACKUP) if course.chooses else -1
+            recalibrate(network, samples.X, seed)
         except Exception:  # and not KeyboardInterrupt: that training can go on
             backup.remove()
             raise
         backup.remove()
     overfit = [callback.overfit_epoch for callback in callbacks if isinstance(callback, OverfitWatch)]
-    return Training(history, best_epoch, overfit[0] if overfit else None)
+    best_epoch = range(len(history["loss"]))[best_epoch]
+    return Training(history, course.epochs, best_epoch, overfit[0] if overfit else None, None)
+
+
+def _fit(
+    network: keras.Model,
+    batches: Batches,
+    validation: Samples | None,
+    course: Course,
+    backup: BackupAndRestore,
+    callbacks: list[keras.callbacks.Callback],
+) -> dict[str, list[float]]:
+    """The figures of each epoch, those before an interruption included."""
+    end = course.epochs or ENDLESS
+    history = network.fit(
+        batches,
+        shuffle=False,  # each epoch has its order already
+        initial_epoch=backup.epochs_done,
+        epochs=backup.epochs_done if backup.stopped else end,
+        validation_data=validation.arrays if validation else None,
+        validation_batch_size=course.stack.batch_size,
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    # Names that are one object with those in the code: a pickle, whose length is a figure, writes each once.
+    history = {sys.intern(name): [float(value) for value in values] for name, values in history.items()}
+    _check_divergence(history)
+    return history
 
 
 def _identity(network: keras.Model, samples: Samples) -> dict[str, Any]:
@@ -127,7 +156,7 @@ def _identity(network: keras.Model, samples: Samples) -> dict[str, Any]:
     }
 
 
-def _check_convergence(history: dict[str, list[float]]) -> None:
+def _check_divergence(history: dict[str, list[float]]) -> None:
     broken = np.flatnonzero(~np.isfinite(history["loss"]))
     if len(broken):
         value = "NaN" if np.isnan(history["loss"][broken[0]]) else "infinite"
@@ -137,10 +166,8 @@ def _check_convergence(history: dict[str, list[float]]) -> None:
         )
 
 
-def _keep_best(network: keras.Model, stack: TrainingStack, history, weights: Path | None) -> int:
-    """Load the weights of the best epoch where there are such files, and tell which it is."""
-    if weights is None:
-        return len(history["loss"]) - 1
+def _keep_best(network: keras.Model, stack: TrainingStack, history: dict[str, list[float]], weights: Path) -> int:
+    """Load the weights of the best epoch from this folder, and tell which it is."""
     choose = np.nanargmin if stack.monitor_mode() == "min" else np.nanargmax
     best_epoch = int(choose(history[stack.monitor]))
     network.load_weights(weights / f"best-{best_epoch + 1}.weights.h5")

@@ -17,9 +17,10 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 from cvclassic.augmentation import Prediction, augmentation_of, innermost, layers, predict_with_scores
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.features.known import Known
+from cvclassic.neural import NeuralClassifier
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from cvclassic.runs.embedded import embed_ahead, peak_with
-from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result
+from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result, Training
 from cvclassic.runs.measure import Meter, answer_seconds, images_per_second, model_bytes
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.settings import apply_settings, split_settings, weigh_classes
@@ -130,6 +131,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         backbone=", ".join(known.backbones) or None,
         augment=augmentation_of(estimator),
         answer_seconds=_answer_seconds(estimator, X_test, known),
+        **_training(innermost(estimator)),
     )
     return Outcome(result, predictions, estimator)
 
@@ -247,6 +249,14 @@ def _history(classifier: BaseEstimator) -> dict[str, list[float]] | None:
             if not math.isfinite(value):
                 raise InputError(f"The training history has {name} = {value} in epoch {epoch}.")
     return found
+
+
+def _training(classifier: BaseEstimator) -> dict[str, Training | bool | None]:
+    """A network's fields of a result; none for other classifiers."""
+    if not isinstance(classifier, NeuralClassifier):
+        return {}
+    course = Training(classifier.planned_epochs_, classifier.best_epoch_, classifier.overfit_epoch_)
+    return {"training": course, "converged": classifier.converged_}
 
 
 def _accuracy(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray) -> float:

@@ -56,6 +56,21 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Training:
+    """The course of a network's training; epochs are counted from 0.
+
+    `planned_epochs` is how many it had at most, None where only a time budget ended it; `best_epoch` the one whose
+    weights were kept, `overfit_epoch` the one from which the validation loss rose while the training loss fell.
+    """
+
+    __pydantic_config__ = FINITE
+
+    planned_epochs: int | None
+    best_epoch: int
+    overfit_epoch: int | None
+
+
+@dataclass(frozen=True)
 class Job:
     """One thing to fit: a pipeline on a data set, with a seed, a number of training images and settings.
 
@@ -116,6 +131,8 @@ class Result:
     --corruptions.
     `backbone` names the frozen networks that it embeds images with, and a hash of each; None without one. What they
     took for the images of a fit or prediction is in its figures, also where they embed once for all jobs.
+    `training` and `converged` are those of a network; `converged` is None where it can't be told whether more steps
+    would have helped, and for whatever is no network.
     """
 
     __pydantic_config__ = FINITE
@@ -151,6 +168,8 @@ class Result:
     backbone: str | None = None
     augment: str | None = None
     answer_seconds: float | None = None
+    training: Training | None = None
+    converged: bool | None = None
 
     @property
     def ok(self) -> bool:

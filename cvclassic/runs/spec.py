@@ -24,13 +24,14 @@ FEW_IMAGES = 2000  # below this a single test part is too small a sample
 
 
 class Preset(NamedTuple):
-    """Training images at most (None: all of them), and the epochs of the neural pipelines."""
+    """Training images at most (None: all of them), and the least epochs and steps of the neural pipelines."""
 
     max_train_size: int | None
     epochs: int
+    min_steps: int
 
 
-PRESETS = {"quick": Preset(5000, 4), "standard": Preset(None, 6), "full": Preset(None, 30)}
+PRESETS = {"quick": Preset(5000, 4, 500), "standard": Preset(None, 6, 1000), "full": Preset(None, 30, 3000)}
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,20 @@ class RunSpec:
         self.training_stack()  # a wrong value shows itself before data sets are read
 
     def training_stack(self) -> TrainingStack:
-        """The stack of all neural pipelines that bring none of their own; of swept fields it has the first value."""
+        """The stack of all neural pipelines that bring none of their own; of swept fields it has the first value.
+
+        The preset's epochs and steps are for where nothing else says how long to train: no epochs, no time budget.
+        """
         given = {name: value for name in STACK_FLAGS if (value := getattr(self, name)) is not None}
         first = {name: values[0] for name, values in self.sweep}
         of_stack = {
             name: parse_value(value) for name, value in [*self.settings, *first.items()] if name in STACK_FIELDS
         }
+        named = given | of_stack
         preset = PRESETS[self.preset or "standard"]
-        return TrainingStack(**({"epochs": preset.epochs} | given | of_stack))
+        length = {} if {"epochs", "time_budget"} & named.keys() else {"epochs": preset.epochs}
+        length |= {"min_steps": preset.min_steps} if length else {}
+        return TrainingStack(**(length | named))
 
     @property
     def max_train_size(self) -> int | None:

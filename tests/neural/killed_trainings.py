@@ -89,8 +89,9 @@ def train(folder: Path, fields: dict, moment: list[str] | None) -> dict:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from cvclassic.neural import NeuralClassifier, TrainingStack, mlp
+    from cvclassic.neural import NeuralClassifier, TrainingStack, course, mlp
 
+    course.SHORT_EPOCH = 1  # a backup after each epoch
     data = load_digits()
     images = np.rint(data.images * (255 / 16)).astype(np.uint8)
     (X, X_val, X_test), (y, y_val, _) = (np.split(part, [330, 530]) for part in (images, data.target))

@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
 from cvclassic.errors import CVClassicError, MissingDependencyError
-from cvclassic.neural import NeuralClassifier, TrainingStack, mlp, prepare_backend
+from cvclassic.neural import NeuralClassifier, TrainingStack, course, mlp, prepare_backend
 from cvclassic.neural.meter import Stopwatch
 
 
@@ -28,6 +28,12 @@ def digits():
     images = np.rint(data.images * (255 / 16)).astype(np.uint8)
     X, X_val, y, y_val = train_test_split(images, data.target, train_size=200, test_size=200, random_state=0)
     return X, X_val, y, y_val
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_counts(monkeypatch):
+    """Also those of few steps, which all have here."""
+    monkeypatch.setattr(course, "SHORT_EPOCH", 1)
 
 
 def tiny(input_shape, n_classes, *, hidden=0):

@@ -6,6 +6,8 @@ import pytest
 
 from cvclassic.errors import InputError
 from cvclassic.neural import TrainingStack, prepare_backend
+from cvclassic.neural.course import Course
+from cvclassic.neural.meter import Stopwatch
 from cvclassic.neural.stack import LEARNING_RATES
 
 
@@ -44,6 +46,8 @@ def test_the_stack_survives_json():
         ("epochs", 0),
         ("epochs", 2.5),
         ("epochs", True),
+        ("min_steps", -1),
+        ("min_steps", 0.5),
         ("early_stopping_patience", 0),
         ("plateau_patience", -1),
         ("plateau_factor", 1.0),
@@ -98,18 +102,60 @@ def test_each_optimizer_becomes_keras_own(name, keras_class, momentum, nesterov,
     assert config.get("nesterov") == nesterov
 
 
+@pytest.mark.parametrize(
+    ("fields", "n_samples", "epochs"),
+    [
+        ({}, 1000, 10),
+        ({"epochs": 4, "min_steps": 500}, 227, 125),  # of 4 steps
+        ({"epochs": 4, "min_steps": 500}, 64 * 124 + 1, 4),
+        ({"epochs": 200, "min_steps": 500}, 227, 200),
+        ({"min_steps": 500, "time_budget": 5.0}, 227, None),
+        ({"epochs": 3, "min_steps": 500, "time_budget": 5.0}, 227, 3),
+    ],
+)
+def test_a_training_has_its_epochs_and_its_steps(fields, n_samples, epochs):
+    assert TrainingStack(**fields).planned_epochs(n_samples) == epochs
+
+
+def callbacks_of(folder, *, n_samples=10_000, n_validation=0, **fields):
+    validation = (np.zeros((n_validation, 3), np.float32), np.arange(n_validation) % 2) if n_validation else None
+    course = Course(TrainingStack(**fields), n_samples, n_validation)
+    made = course.make_callbacks(folder, meter=Stopwatch(), validation=validation)
+    return {type(callback).__name__: callback for callback in made}
+
+
 def test_the_callbacks_and_what_they_watch(tmp_path):
-    validation = np.zeros((4, 3), np.float32), np.arange(4) % 2
-    callbacks = TrainingStack(monitor="val_accuracy").make_callbacks(tmp_path, validation=validation)
-    by_name = {type(callback).__name__: callback for callback in callbacks}
+    callbacks = callbacks_of(tmp_path, n_validation=100, monitor="val_accuracy")
     for name in ("EarlyStopping", "BestWeights", "ReduceLROnPlateau"):
-        assert (by_name[name].monitor, by_name[name].mode) == ("val_accuracy", "max")
-    assert isinstance(by_name["BestWeights"], prepare_backend().callbacks.ModelCheckpoint)
-    assert {"StopOnNaN", "CSVLogger", "LearningRateScheduler"} <= by_name.keys()
+        assert (callbacks[name].monitor, callbacks[name].mode) == ("val_accuracy", "max")
+    assert isinstance(callbacks["BestWeights"], prepare_backend().callbacks.ModelCheckpoint)
+    assert {"StopOnNaN", "CSVLogger", "Schedule"} <= callbacks.keys()
 
 
-def test_without_validation_nothing_stops_early(tmp_path):
-    callbacks = TrainingStack().make_callbacks(tmp_path)
-    names = {type(callback).__name__ for callback in callbacks}
-    assert not names & {"EarlyStopping", "BestWeights", "OverfitWatch"}
-    assert "ReduceLROnPlateau" in names
+@pytest.mark.parametrize("n_validation", [0, 99])
+def test_few_validation_samples_stop_and_choose_nothing(tmp_path, n_validation):
+    callbacks = callbacks_of(tmp_path, n_validation=n_validation)
+    assert not callbacks.keys() & {"EarlyStopping", "BestWeights", "OverfitWatch"}
+    assert callbacks["ReduceLROnPlateau"].monitor == "loss"
+
+
+@pytest.mark.parametrize(
+    ("fields", "n_samples", "patience"),
+    [
+        ({}, 10_000, 5),
+        ({"epochs": 300}, 900, 5 * 4),  # an epoch has 15 steps: four make up 50
+        ({"epochs": 4, "min_steps": 600}, 900, 5 * 10),  # 40 epochs, ten for each of the four
+        ({"epochs": 4, "min_steps": 1000}, 10_000, 5 * 7 / 4),  # 7 epochs of 157 steps
+    ],
+)
+def test_patience_counts_whole_epochs_or_shares_of_a_training(tmp_path, fields, n_samples, patience):
+    callbacks = callbacks_of(tmp_path, n_samples=n_samples, n_validation=100, **fields)
+    assert callbacks["EarlyStopping"].patience == np.ceil(patience)
+    assert callbacks["ReduceLROnPlateau"].patience == np.ceil(patience * 3 / 5)
+
+
+def test_a_time_budget_alone_waits_for_nothing(tmp_path):
+    callbacks = callbacks_of(tmp_path, n_validation=100, time_budget=9.0)
+    assert not callbacks.keys() & {"EarlyStopping", "ReduceLROnPlateau"}
+    assert {"BestWeights", "TimeBudget"} <= callbacks.keys()
+    assert "EarlyStopping" in callbacks_of(tmp_path, n_validation=100, time_budget=9.0, epochs=20)

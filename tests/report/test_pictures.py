@@ -19,11 +19,10 @@ from cvclassic.errors import DataError
 from cvclassic.report.pictures import accuracy, classes, curves, images, pictures, style
 from cvclassic.report.pictures.accuracy import pareto_front
 from cvclassic.report.pictures.classes import most_confused, similar_together
-from cvclassic.report.pictures.curves import best_epoch, overfit_epoch
 from cvclassic.report.pictures.labels import place_labels
 from cvclassic.report.pictures.subject import Subject
 from cvclassic.report.terminal import STYLES
-from cvclassic.runs.job import FAMILIES, ClassFigures, Outcome, Predictions, SetImages
+from cvclassic.runs.job import FAMILIES, ClassFigures, Outcome, Predictions, SetImages, Training
 from cvclassic.study.sizes import crossing_sentence
 from cvclassic.study.study import Study
 from tests.made_runs import make_study
@@ -111,7 +110,8 @@ def pixels_of(study):
 @pytest.fixture(scope="module")
 def study():
     names = ["cat <b>&", "dog $x$ of a breed whose name is very long", "frog\x01\n"]
-    return scattered(make([*JOBS[:3], (*JOBS[3], {"history": HISTORY})], classes=names, stack={"epochs": 8}))
+    trained = {"history": HISTORY, "training": Training(8, 2, 3), "converged": False}
+    return scattered(make([*JOBS[:3], (*JOBS[3], trained)], classes=names))
 
 
 @pytest.fixture(scope="module")
@@ -301,32 +301,16 @@ def test_without_a_neural_one_the_rival_is_the_hybrid():
 
 
 def test_learning_curves_name_the_epochs(page):
-    assert "cnn: 5 epochs, stopped early; the weights of epoch 3 were kept, validation accuracy 70.00 %; overfitting " \
-        "from epoch 4." in page["learning-curves"].alt  # fmt: skip
+    said = "the weights of epoch 3 were kept, validation accuracy 70.00 %; overfitting from epoch 4."
+    assert f"cnn: 5 epochs, stopped early, still learning; {said}" in page["learning-curves"].alt
 
 
-def test_overfitting_begins_where_the_watch_says(rng):
-    pytest.importorskip("keras")
-    from cvclassic.neural.callbacks import OverfitWatch
-
-    turns = set()
-    for _ in range(200):
-        n = int(rng.integers(1, 9))
-        history = {"loss": rng.integers(0, 8, n).tolist(), "val_loss": rng.integers(0, 8, n).tolist()}
-        watch = OverfitWatch()
-        watch.on_train_begin()
-        for epoch in range(n):
-            watch.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
-        assert overfit_epoch(history) == watch.overfit_epoch
-        turns.add(watch.overfit_epoch)
-    assert len(turns) > 3
-    assert overfit_epoch({"loss": [1.0]}) is None
-
-
-def test_the_best_epoch_is_that_of_the_monitored_figure():
-    assert best_epoch(HISTORY, "val_loss") == 2
-    assert best_epoch(HISTORY, "val_accuracy") == 3
-    assert best_epoch({"loss": [1.0]}, "val_loss") is None
+def test_learning_curves_mark_what_was_still_learning(page):
+    assert "cnn: 5 epochs, stopped early, still learning; the weights" in page["learning-curves"].alt
+    assert page["learning-curves"].caption.endswith("Still learning: cnn.")
+    settled = drawn(make([*JOBS[:3], (*JOBS[3], {"history": HISTORY, "converged": True})]), curves.learning_curves)
+    assert "Still" not in settled["learning-curves"].caption
+    assert "cnn: 5 epochs." in settled["learning-curves"].alt
 
 
 def test_a_history_of_other_kinds_costs_no_other_curve():

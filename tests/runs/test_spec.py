@@ -55,10 +55,28 @@ def test_what_calls_and_flags_give_is_the_same():
 
 
 def test_the_training_stack_is_that_of_the_preset_the_flags_and_the_settings():
-    assert RunSpec().training_stack() == TrainingStack(epochs=6)
+    quick, standard = PRESETS["quick"], PRESETS["standard"]
+    assert RunSpec().training_stack() == TrainingStack(epochs=standard.epochs, min_steps=standard.min_steps)
     assert RunSpec(preset="full").training_stack().epochs == 30
     spec = RunSpec(preset="quick", optimizer="SGD", settings={"batch-size": 16}, sweep={"schedule": ["step", "cosine"]})
-    assert spec.training_stack() == TrainingStack(epochs=4, optimizer="sgd", batch_size=16, schedule="step")
+    fields = {"optimizer": "sgd", "batch_size": 16, "schedule": "step", "min_steps": quick.min_steps}
+    assert spec.training_stack() == TrainingStack(epochs=quick.epochs, **fields)
+
+
+@pytest.mark.parametrize(
+    ("asked", "length"),
+    [
+        ({"epochs": 7}, {"epochs": 7}),
+        ({"settings": {"epochs": 7}}, {"epochs": 7}),
+        ({"sweep": {"epochs": [7, 9]}}, {"epochs": 7}),
+        ({"epochs": 7, "settings": {"min_steps": 50}}, {"epochs": 7, "min_steps": 50}),
+        ({"settings": {"min_steps": 50}}, {"epochs": 4, "min_steps": 50}),
+        ({"time_budget": 9}, {"time_budget": 9.0}),
+        ({"time_budget": 9, "epochs": 7}, {"time_budget": 9.0, "epochs": 7}),
+    ],
+)
+def test_what_is_asked_of_the_length_of_a_training_goes_before_the_preset(asked, length):
+    assert RunSpec(preset="quick", **asked).training_stack() == TrainingStack(**length)
 
 
 def test_an_explicit_size_goes_before_the_bound_of_the_preset():

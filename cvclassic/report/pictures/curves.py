@@ -37,15 +37,18 @@ def learning_curves(subject: Subject) -> list[Picture]:
     panels = figure.subplots(3 if rated else 2, 1, sharex=True, height_ratios=[2, 2, 1][: 3 if rated else 2])
     for number, configuration in enumerate(shown):
         for result in _with_history(configuration):
-            _draw_training(panels, subject, result, series_style(number))
+            _draw_training(panels, result, series_style(number))
     _scale_training(panels)
     legend_below(figure, _training_legend(shown))
     caption = (
         "Training dashed, validation solid. A large ring is the epoch whose weights were kept, a triangle the epoch "
         "from which the validation loss rose while the training loss fell on, a cross the end of a training that "
-        "stopped before its last epoch."
+        "stopped before its last epoch, an arrow the end of one that was still learning: more steps would help it."
     )
-    alt = "Learning curves. " + " ".join(_training_text(subject, configuration) for configuration in shown)
+    learning = [named(c) for c in shown if any(result.converged is False for result in _with_history(c))]
+    if learning:
+        caption += f" Still learning: {listed(learning, MOST_NETWORKS)}."
+    alt = "Learning curves. " + " ".join(_training_text(configuration) for configuration in shown)
     return [subject.picture("learning-curves", "Learning curves", caption + left_out(shown, trained), alt, figure)]
 
 
@@ -110,35 +113,13 @@ def against_corruptions(subject: Subject) -> list[Picture]:
     return [subject.picture("corruptions", "Robustness", caption + left_out(shown, found), alt, figure)]
 
 
-def best_epoch(history: Mapping[str, list[float]], monitor: str) -> int | None:
-    """The epoch, counted from 0, whose weights are kept: the best of the monitored figure; None without that."""
-    values = history.get(monitor)
-    if not values:
-        return None
-    return int(np.argmin(values) if monitor.endswith("loss") else np.argmax(values))
-
-
-def overfit_epoch(history: Mapping[str, list[float]]) -> int | None:
-    """Where the validation loss turned while the training loss fell on, as `cvclassic.neural`'s OverfitWatch marks it.
-
-    The first epoch, counted from 0, after the lowest validation loss, if two epochs in a row came after it with a
-    training loss below that epoch's.
-    """
-    validation = history.get("val_loss")
-    if not validation:
-        return None
-    best = int(np.argmin(validation))
-    fell = np.array(history["loss"][best + 1 :]) < history["loss"][best]
-    return best + 1 if np.any(fell[1:] & fell[:-1]) else None
-
-
 def _with_history(configuration: Configuration) -> list[Result]:
     """The results of its seeds or folds that have a loss of each epoch, and as many of each other figure."""
     found = [result for result in configuration.trainings if result.history and result.history.get("loss")]
     return [r for r in found if len({len(values) for values in r.history.values()}) == 1]
 
 
-def _draw_training(panels, subject: Subject, result: Result, style: dict) -> None:
+def _draw_training(panels, result: Result, style: dict) -> None:
     history, color = result.history, style["color"]
     epochs = np.arange(1, len(history["loss"]) + 1)
     every = max(1, len(epochs) // 8)
@@ -151,10 +132,12 @@ def _draw_training(panels, subject: Subject, result: Result, style: dict) -> Non
             axes.plot(epochs, scale * np.array(history[f"val_{figure}"]), **solid)
     if len(panels) == 3 and "learning_rate" in history:
         panels[2].plot(epochs, history["learning_rate"], **solid, drawstyle="steps-mid")
+    training = result.training
     for epoch, marker, size in (
-        (_kept_epoch(subject, result), "o", 11),
-        (overfit_epoch(history), "v", 10),
-        (len(epochs) - 1 if _stopped_early(subject, result) else None, "x", 9),
+        (training and training.best_epoch, "o", 11),
+        (training and training.overfit_epoch, "v", 10),
+        (len(epochs) - 1 if _stopped_early(result) else None, "x", 9),
+        (len(epochs) - 1 if result.converged is False else None, ">", 9),
     ):
         if epoch is not None:
             _mark(panels, history, epoch, marker, size, color)
@@ -193,6 +176,7 @@ def _training_legend(shown: list[Configuration]) -> list:
         ("weights kept", {"marker": "o", "markersize": 9}),
         ("overfitting begins", {"marker": "v", "markersize": 8}),
         ("stopped early", {"marker": "x", "markersize": 7}),
+        ("still learning", {"marker": ">", "markersize": 7}),
     )
     lines = [
         Line2D([], [], label=named(configuration, LONGEST_NAME), **series_style(number))
@@ -207,27 +191,25 @@ def _training_legend(shown: list[Configuration]) -> list:
     return [*lines, dashed, solid, *points]
 
 
-def _training_text(subject: Subject, configuration: Configuration) -> str:
+def _training_text(configuration: Configuration) -> str:
     """The training of the first seed in a sentence."""
     result = _with_history(configuration)[0]
-    history, best = result.history, _kept_epoch(subject, result)
+    history, training = result.history, result.training
     text = f"{named(configuration)}: {len(history['loss'])} epochs"
-    text += ", stopped early" if _stopped_early(subject, result) else ""
-    if best is not None:
-        text += f"; the weights of epoch {best + 1} were kept"
-        if "val_accuracy" in history:
-            text += f", validation accuracy {percent(history['val_accuracy'][best])}"
-    turn = overfit_epoch(history)
+    text += ", stopped early" if _stopped_early(result) else ""
+    text += ", still learning" if result.converged is False else ""
+    if training is None:
+        return f"{text}."
+    text += f"; the weights of epoch {training.best_epoch + 1} were kept"
+    if "val_accuracy" in history:
+        text += f", validation accuracy {percent(history['val_accuracy'][training.best_epoch])}"
+    turn = training.overfit_epoch
     return text + (f"; overfitting from epoch {turn + 1}." if turn is not None else ".")
 
 
-def _kept_epoch(subject: Subject, result: Result) -> int | None:
-    return best_epoch(result.history, str(subject.dataset_study.study.stack_of(result).get("monitor", "val_loss")))
-
-
-def _stopped_early(subject: Subject, result: Result) -> bool:
-    epochs = subject.dataset_study.study.stack_of(result).get("epochs")
-    return epochs is not None and len(result.history["loss"]) < int(epochs)
+def _stopped_early(result: Result) -> bool:
+    planned = result.training and result.training.planned_epochs
+    return planned is not None and len(result.history["loss"]) < planned
 
 
 def _spread(study: DatasetStudy, curve: Curve, n_train: int) -> float:
