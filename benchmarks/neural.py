@@ -5,7 +5,8 @@
 
 HOGLayer on Keras's backend (KERAS_BACKEND), and on the GPU where the backend has one, beside the compiled loops of HOG
 and scikit-image on the same images, all threads; parity is checked first. Then `cnn` trained by NeuralClassifier with
-its TrainingStack beside the same network in a bare call of `keras.Model.fit` with the same validation data. Figures are
+its TrainingStack, recomputed statistics of batch normalization included, beside the same network in a bare call of
+`keras.Model.fit` with the same validation data. Figures are
 medians over rounds in which all take turns; ratios are medians of the rounds' ratios.
 """
 

@@ -71,7 +71,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         (`keras.utils.set_random_seed`).
     log_dir : path, optional
         Folder that keeps `training.csv`, a line per epoch, and while training lasts a backup: where the process was
-        killed, the same `fit` with the same folder goes on after the last whole epoch, and ends with the network of an
+        killed, the same `fit` with the same folder goes on after an epoch before, and ends with the network of an
         undisturbed training (see `backup.BackupAndRestore`). None keeps no file.
     verbose : bool
         Print what is trained and how, a line per epoch, and what happens on the way.
@@ -91,10 +91,13 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     costs_ : ndarray of shape (n_classes, n_classes), or None
         The cost matrix.
     history_ : dict of str to list of float
-        A value per epoch of `loss`, `accuracy`, `learning_rate` and, with validation data, `val_loss`,
-        `val_accuracy` and, where the stack asks for it, `val_macro_f1`.
+        A value per epoch of `loss`, `accuracy`, `learning_rate` (that of its last step) and, with validation data,
+        `val_loss`, `val_accuracy` and, where the stack asks for it, `val_macro_f1`.
+    planned_epochs_ : int or None
+        The epochs that training had at most; None where a time budget alone ended it.
     best_epoch_ : int
-        The epoch, counted from 0, whose weights are kept.
+        The epoch, counted from 0, whose weights are kept; the last one where there are fewer than 100 validation
+        samples.
     overfit_epoch_ : int or None
         The epoch, counted from 0, from which on the validation loss rose while the training loss fell.
     """
@@ -157,8 +160,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X, y, X_val=None, y_val=None, meter: Meter | None = None) -> NeuralClassifier:
         """Train the network.
 
-        With `X_val` and `y_val` the weights of the best validation epoch are kept, and training stops early where it
-        no longer gets better. Without them all epochs are trained and the last weights are kept.
+        With `X_val` and `y_val`, of 100 samples or more, the weights of the best validation epoch are kept, and
+        training stops early where it no longer gets better. Without them all epochs are trained and the last weights
+        are kept. In the end the statistics of batch normalization are computed anew from the training samples (see
+        `normalization.recalibrate`).
 
         Parameters
         ----------

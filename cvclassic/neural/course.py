@@ -52,7 +52,7 @@ class Course:
 
     @property
     def short_epochs(self) -> int:
-        """So many epochs make up one of `SHORT_EPOCH` steps or more: the backup's distance, and that of printed ones."""
+        """So many make up one of `SHORT_EPOCH` steps or more; as often there is a backup, and a printed line."""
         return math.ceil(SHORT_EPOCH / self.stack.steps_per_epoch(self.n_samples))
 
     def patience(self, epochs: int) -> int:

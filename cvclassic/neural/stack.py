@@ -94,8 +94,8 @@ class TrainingStack:
         How the rate falls from epoch to epoch. With i the epochs since the warm-up: `"inverse_time"`,
         1 / (1 + decay i); `"exponential"`, decay ** i; `"step"`, decay ** (i // decay_epochs); `"cosine"`, half a
         cosine from 1 to nearly 0 in the last epoch (Loshchilov and Hutter, SGDR, 2017, without restarts). Where
-        `min_steps` or a time budget makes a training longer or shorter than `epochs`, the whole of it counts as
-        `epochs` for the schedule and its warm-up.
+        `min_steps` or a time budget decides how long a training is, the whole of it counts as `epochs` for the
+        schedule and its warm-up, as 10 where there are none.
     decay : float, optional
         Of the schedule, as above. None is 1 for `"inverse_time"`, 0.9 for `"exponential"`, 0.5 for `"step"`.
     decay_epochs : int, optional
@@ -118,8 +118,9 @@ class TrainingStack:
         Epochs without a better `monitor` after which training stops (`EarlyStopping`).
     plateau_factor, plateau_patience : float, int
         After so many epochs without a better `monitor` the rate is multiplied by the factor, on top of the schedule
-        (`ReduceLROnPlateau`). The epochs of both patiences are of 50 steps at least (`course.SHORT_EPOCH`): of shorter ones
-        it takes more; and of a training that `min_steps` makes longer they are the same share as of `epochs`.
+        (`ReduceLROnPlateau`). Both patiences count epochs of 50 steps at least (`course.SHORT_EPOCH`), or so many that
+        make up 50; and of a training that `min_steps` makes longer they are the same share as of `epochs`. Where a
+        time budget alone ends a training, its schedule is over the whole of it, and neither counts.
     time_budget : float, optional
         Seconds after which training ends, within an epoch if need be, with the best weights so far: those of the
         classifier's `fit`, or those that its argument `meter` reads. The schedule runs over the time that is left

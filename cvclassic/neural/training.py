@@ -93,7 +93,7 @@ def train(
     from cvclassic.neural.backup import BackupAndRestore
     from cvclassic.neural.callbacks import EpochLine, OverfitWatch
     from cvclassic.neural.epochs import Batches, EpochDraws
-    from cvclassic.neural.normalization import FreshStatistics, recalibrate
+    from cvclassic.neural.normalization import SAMPLES, FreshStatistics, recalibrate
 
     course = Course(stack, len(samples.X), len(validation.X) if validation else 0)
     with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
@@ -101,7 +101,8 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         told = {"meter": meter, "verbose": verbose}
         known = (validation.X, validation.codes) if validation else None
-        callbacks = course.make_callbacks(folder, validation=known, own=own, **told)
+        afterwards = course.n_validation + 2 * min(course.n_samples, SAMPLES)
+        callbacks = course.make_callbacks(folder, validation=known, own=own, afterwards=afterwards, **told)
         length = {"every": course.short_epochs, "epochs": course.epochs}
         backup = BackupAndRestore(folder / BACKUP, callbacks, settings | _identity(network, samples), **length, **told)
         batches = Batches(samples.arrays, stack.batch_size)
