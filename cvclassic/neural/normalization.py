@@ -18,7 +18,7 @@ from cvclassic.neural.backend import prepare_backend
 keras = prepare_backend()
 
 SAMPLES = 4096  # at most; Wu and Johnson found 1,000 to 10,000 to be enough
-BATCH_SIZE = 512
+BATCH_SIZE = 256  # torch keeps their activations, as in training
 FORGOTTEN = 0.01  # share of their initial values at which moving averages count as settled
 
 
