@@ -13,6 +13,7 @@ import numpy as np
 
 from cvclassic.errors import CVClassicError
 from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.convergence import worthwhile
 from cvclassic.neural.course import Course
 from cvclassic.neural.meter import Meter
 from cvclassic.neural.stack import BACKUP, TrainingStack
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cvclassic.neural.epochs import Batches
 
 ENDLESS = 2**31 - 1  # epochs, where only a time budget ends a training
+JUDGED = 1000  # training samples at most on which a network is judged that has few others
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def train(
         Where the loss becomes NaN or infinite.
     """
     from cvclassic.neural.backup import BackupAndRestore
-    from cvclassic.neural.callbacks import EpochLine, OverfitWatch
+    from cvclassic.neural.callbacks import EpochLine
     from cvclassic.neural.epochs import Batches, EpochDraws
-    from cvclassic.neural.normalization import SAMPLES, FreshStatistics, recalibrate
+    from cvclassic.neural.normalization import SAMPLES, FreshStatistics
 
     course = Course(stack, len(samples.X), len(validation.X) if validation else 0)
     with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
@@ -110,15 +112,12 @@ def train(
         last = [*([EpochLine(**length)] if verbose else []), *([] if log_dir is None else [backup])]
         try:
             history = _fit(network, batches, validation, course, backup, [*first, *callbacks, *last])
-            best_epoch = _keep_best(network, stack, history, folder / BACKUP) if course.chooses else -1
-            recalibrate(network, samples.X, seed)
+            training = _finish(network, samples, course, callbacks, history, folder / BACKUP, seed)
         except Exception:  # and not KeyboardInterrupt: that training can go on
             backup.remove()
             raise
         backup.remove()
-    overfit = [callback.overfit_epoch for callback in callbacks if isinstance(callback, OverfitWatch)]
-    best_epoch = range(len(history["loss"]))[best_epoch]
-    return Training(history, course.epochs, best_epoch, overfit[0] if overfit else None, None)
+    return training
 
 
 def _fit(
@@ -145,6 +144,47 @@ def _fit(
     history = {sys.intern(name): [float(value) for value in values] for name, values in history.items()}
     _check_divergence(history)
     return history
+
+
+def _finish(
+    network: keras.Model,
+    samples: Samples,
+    course: Course,
+    callbacks: Sequence[keras.callbacks.Callback],
+    history: dict[str, list[float]],
+    weights: Path,
+    seed: int,
+) -> Training:
+    """Settle the network's weights and statistics, and say what the training was like."""
+    from cvclassic.neural.callbacks import OverfitWatch
+    from cvclassic.neural.normalization import recalibrate
+
+    last_epoch = len(history["loss"]) - 1
+    best_epoch = _keep_best(network, course.stack, history, weights) if course.chooses else last_epoch
+    recalibrate(network, samples.X, seed)
+    overfit = [callback.overfit_epoch for callback in callbacks if isinstance(callback, OverfitWatch)]
+    converged = _has_converged(network, samples, course, callbacks, history, best_epoch, seed)
+    return Training(history, course.epochs, best_epoch, overfit[0] if overfit else None, converged)
+
+
+def _has_converged(
+    network: keras.Model,
+    samples: Samples,
+    course: Course,
+    callbacks: Sequence[keras.callbacks.Callback],
+    history: dict[str, list[float]],
+    best_epoch: int,
+    seed: int,
+) -> bool:
+    """Whether more steps would hardly help: training stopped by its own patience, or no gain is to be expected."""
+    keras = prepare_backend()
+    if any(isinstance(each, keras.callbacks.EarlyStopping) and each.stopped_epoch for each in callbacks):
+        return True
+    if course.chooses:
+        return not worthwhile(history["val_loss"], 1 - history["val_accuracy"][best_epoch])
+    rows = np.random.default_rng(seed).permutation(course.n_samples)[:JUDGED]
+    scores = keras.tree.flatten(network.predict(samples.X[rows], course.stack.batch_size, verbose=0))[0]
+    return not worthwhile(history["loss"], np.mean(scores.argmax(axis=1) != samples.codes[rows]))
 
 
 def _identity(network: keras.Model, samples: Samples) -> dict[str, Any]:
