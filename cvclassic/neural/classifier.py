@@ -74,7 +74,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         killed, the same `fit` with the same folder goes on after an epoch before, and ends with the network of an
         undisturbed training (see `backup.BackupAndRestore`). None keeps no file.
     verbose : bool
-        Print what is trained and how, a line per epoch, and what happens on the way.
+        Print what is trained and how, a line per epoch (of short ones, per 50 steps), and what happens on the way.
 
     Attributes
     ----------

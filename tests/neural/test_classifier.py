@@ -159,7 +159,7 @@ def test_accuracy_can_choose_the_epoch(digits):
 def test_training_stops_early_where_validation_gets_worse(digits):
     X, X_val, _, y, y_val, _ = digits
     wrong = (y_val + 1) % 10  # the better the network, the worse it looks
-    stack = TrainingStack(epochs=20, early_stopping_patience=2)
+    stack = TrainingStack(epochs=20, early_stopping_patience=2, batch_size=20)
     model = NeuralClassifier(tiny, stack=stack).fit(X, y, X_val, wrong)
     assert len(model.history_["loss"]) == model.best_epoch_ + 1 + 2 < 20
 
@@ -167,7 +167,7 @@ def test_training_stops_early_where_validation_gets_worse(digits):
 def test_a_plateau_lowers_the_rate_below_the_schedule(digits):
     X, X_val, _, y, y_val, _ = digits
     wrong = (y_val + 1) % 10
-    stack = TrainingStack(epochs=6, early_stopping_patience=6, plateau_patience=1, plateau_factor=0.1)
+    stack = TrainingStack(epochs=6, early_stopping_patience=6, plateau_patience=1, plateau_factor=0.1, batch_size=20)
     model = NeuralClassifier(tiny, stack=stack).fit(X, y, X_val, wrong)
     scheduled = stack.initial_learning_rate() * (1 + np.cos(np.pi * np.arange(6) / 6)) / 2
     assert model.history_["learning_rate"][-1] < 0.02 * scheduled[-1]
@@ -180,12 +180,13 @@ def test_without_validation_every_epoch_is_trained(digits):
     assert model.best_epoch_ == FAST.epochs - 1
 
 
-def test_a_line_per_epoch(digits, capsys):
+@pytest.mark.parametrize(("batch_size", "told"), [(20, [1, 2, 3, 4]), (64, [3, 4])])  # epochs of 60 and of 19 steps
+def test_a_line_per_epoch_or_per_fifty_steps(digits, capsys, batch_size, told):
     X, X_val, _, y, y_val, _ = digits
-    NeuralClassifier(tiny, stack=TrainingStack(epochs=2)).fit(X, y, X_val, y_val)
+    NeuralClassifier(tiny, stack=TrainingStack(epochs=4, batch_size=batch_size)).fit(X, y, X_val, y_val)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
-    assert len(lines) == 2
-    assert re.fullmatch(r"epoch 1/2  loss \d+\.\d{3}  val_accuracy [01]\.\d{3}  lr 0\.003  \d+\.\d s", lines[0])
+    figures = r"/4  loss \d+\.\d{3}  val_accuracy [01]\.\d{3}  lr 0\.0\d+  \d+\.\d s"
+    assert [int(re.fullmatch(rf"epoch (\d){figures}", line)[1]) for line in lines] == told
 
 
 def test_the_log_is_kept_and_nothing_else_is(digits, tmp_path, monkeypatch):
