@@ -21,6 +21,7 @@ from cvclassic.neural.applications import application
 from cvclassic.svm import LinearSVM
 
 family = "pretrained"
+found_on = "CIFAR-10 (scaling, C)"
 found_on = "CIFAR-10's training part"
 
 MOST_IMAGES = 2_000  # by default: they are embedded in about half a minute
@@ -62,7 +63,7 @@ def build(task):
         embedding = ApplicationEmbedding(backbone, offline=task.offline)
     else:
         embedding = Embedding(backbone)
-    return Pipeline([("embedding", embedding), ("scaler", Normalizer()), ("svm", LinearSVM(C=1.0))])
+    return task.augmented(Pipeline([("embedding", embedding), ("scaler", Normalizer()), ("svm", LinearSVM(C=1.0))]))
 
 
 def _needed(task):

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from cvclassic.augmentation import augmentation_of, mirrored
 from cvclassic.datasets import Dataset
 from cvclassic.features.embedding import Embedding, Frozen
 from cvclassic.features.known import DIGEST_BYTES, Embedded, Known, digests_of
@@ -60,14 +61,15 @@ class EmbeddedFiles:
 def embed_ahead(estimator: BaseEstimator, dataset: Dataset, store: Store, known: Known) -> None:
     """Let each `Embedding` in `estimator` look up the pictures of `dataset` in `known`.
 
-    What is not there yet is taken from `store`, or embedded now and put there.
+    What is not there yet is taken from `store`, or embedded now and put there. Where the estimator learns from mirror
+    images, those of all training images are among them; what is drawn at random is embedded in the fit.
     """
     for part in _parts(estimator):
         frozen = part.open()
         if frozen.described not in known.backbones:
             known.backbones.append(frozen.described)
         if frozen.key not in known.embedded:
-            images = dataset.images[dataset.used]
+            images = _pictures(dataset, with_mirrored="mirror" in augmentation_of(estimator).split("+"))
             digests, first = np.unique(digests_of(images), axis=0, return_index=True)
             found = store.get(frozen.key)
             new = first if found is None else first[found.find(digests) < 0]
@@ -85,6 +87,14 @@ def peak_with(known: Known) -> int:
 def _parts(estimator: BaseEstimator) -> list[Embedding]:
     found = [estimator, *(estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ())]
     return [part for part in found if isinstance(part, Embedding)]
+
+
+def _pictures(dataset: Dataset, with_mirrored: bool) -> np.ndarray:
+    images = dataset.images[dataset.used]
+    if not with_mirrored:
+        return images
+    training = np.unique(np.concatenate([part.train for part in (dataset, *dataset.smaller, *dataset.folds)]))
+    return np.concatenate([images, mirrored(dataset.images[training])])
 
 
 def _embedded(frozen: Frozen, images: np.ndarray) -> Embedded:
