@@ -1,6 +1,7 @@
 """The command: flags to a `RunSpec`, sub-commands to one call each. Heavy imports wait for their use."""
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import typer.core
 
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.runs.interrupt import interruptible
@@ -161,9 +163,12 @@ def compare(
         typer.Option(case_sensitive=False, help="balanced: rare classes weigh as much as others. Default: none."),
     ] = None,
     tune: Annotated[
-        bool,
-        typer.Option("--tune", help="Choose C and gamma of each SVM on the validation split, by successive halving."),
-    ] = False,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Let each pipeline search its own parameters for so long before it is fitted, on validation images.",
+        ),
+    ] = None,
     corruptions: Annotated[
         bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
     ] = False,
@@ -195,11 +200,22 @@ def report(
     _exit_with(lambda: _report([folder.expanduser() for folder in folders], out and out.expanduser()))
 
 
+class Compare(typer.core.TyperCommand):
+    """The command `compare`, which says what a plain --tune lacks."""
+
+    def parse_args(self, context: typer.Context, arguments: list[str]) -> list[str]:
+        for given, following in itertools.pairwise([*arguments, ""]):
+            if given == "--tune" and not _is_number(following):
+                line = "--tune takes the seconds that each pipeline may search, such as --tune 120."
+                raise typer.Exit(_say_error(line))
+        return super().parse_args(context, arguments)
+
+
 compare_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-compare_app.command()(compare)
+compare_app.command(cls=Compare)(compare)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(compare)
+app.command(cls=Compare)(compare)
 app.command()(report)
 
 
@@ -210,6 +226,14 @@ def cvclassic(
     ] = False,
 ) -> None:
     """Classical computer vision that is fast, and an honest comparison of it with neural networks."""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _exit_with(call: Callable[[], int]) -> None:

@@ -26,6 +26,10 @@ found_on = "CIFAR-10's training part"
 WEIGHTS = {"patches": 0.026, "color": 0.064, "lbp": 0.042}
 
 
+def search(task):
+    return {"C": (0.3, 300, "log"), "gamma": (0.1, 10, "log")}
+
+
 def build(task):
     blocks = hog_pair(task.image_shape)
     handwriting = "handwriting" in task.traits

@@ -36,6 +36,16 @@ class InputFeatures(TransformerMixin, BaseEstimator):
         return hog if self.input_features == "hog" else np.hstack([hog, ColorGrid(grid=4).transform(X)])
 
 
+def search(task):
+    rate = task.stack.initial_learning_rate()
+    return {
+        "learning_rate": (rate / 10, 3 * rate, "log"),
+        "weight_decay": (0.001, 1.0, "log"),
+        "width": [128, 256, 512, 1024],
+        "dropout": (0.0, 0.6),
+    }
+
+
 def build(task):
     network = NeuralClassifier(mlp, stack=task.stack, seed=task.seed, log_dir=task.folder)
     pipeline = make_pipeline(InputFeatures(), StandardScaler(), network)

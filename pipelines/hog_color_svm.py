@@ -13,6 +13,10 @@ family = "classical"
 found_on = "CIFAR-10's validation part"
 
 
+def search(task):
+    return {"C": (0.3, 300, "log"), "gamma": (0.1, 10, "log")}
+
+
 def build(task):
     deskew = [Deskew()] if "handwriting" in task.traits else []
     features = hog_color(task.image_shape, n_train=task.n_train, random_state=task.seed)

@@ -10,6 +10,17 @@ family = "hybrid"
 found_on = "CIFAR-10 (learning rate)"
 
 
+def search(task):
+    rate = task.stack.initial_learning_rate()
+    return {
+        "learning_rate": (rate / 10, 3 * rate, "log"),
+        "l2": (1e-6, 1e-2, "log"),
+        "orientations": [6, 9, 12, 18],
+        "signed": [False, True],
+        "cell_size": sorted({max(min(task.image_shape[:2]) // cells, 4) for cells in (3, 4, 5, 6)}),
+    }
+
+
 def build(task):
     head = NeuralClassifier(linear_head, loss="squared_hinge", stack=task.stack, seed=task.seed, log_dir=task.folder)
     pipeline = make_pipeline(HOG(cell_size=max(min(task.image_shape[:2]) // 4, 4)), StandardScaler(), head)

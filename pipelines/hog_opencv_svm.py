@@ -9,6 +9,15 @@ from cvclassic.svm import OpenCVSVM
 family = "classical"
 
 
+def search(task):
+    return {
+        "C": (0.3, 300, "log"),
+        "gamma": (0.1, 10, "log"),
+        "orientations": [6, 9, 12, 18],
+        "signed": [False, True],
+    }
+
+
 def build(task):
     side = min(task.image_shape[:2])
     # OpenCV's solver works on one core and without BLAS; on all 324 values it would take several times as long.

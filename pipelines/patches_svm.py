@@ -29,6 +29,10 @@ class BlockwiseScaler(StandardScaler):
         return self
 
 
+def search(task):
+    return {"C": (1e-5, 0.1, "log")}
+
+
 def build(task):
     patches = PatchDictionary(
         n_atoms=800,

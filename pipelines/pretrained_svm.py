@@ -57,6 +57,10 @@ def fits(task):
     return True
 
 
+def search(task):
+    return {"C": (0.01, 100, "log")}
+
+
 def build(task):
     backbone = _needed(task)
     if backbone in APPLICATIONS:

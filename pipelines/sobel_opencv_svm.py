@@ -9,6 +9,10 @@ family = "classical"
 default = False
 
 
+def search(task):
+    return {"C": (0.03, 300, "log")}
+
+
 def build(task):
     deskew = [Deskew()] if "handwriting" in task.traits else []
     histogram = SobelHistogram(orientations=16, signed=True, grid=2, normalization=None)

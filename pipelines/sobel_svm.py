@@ -8,6 +8,15 @@ from cvclassic.svm import KernelSVM
 family = "classical"
 
 
+def search(task):
+    return {
+        "C": (0.3, 300, "log"),
+        "gamma": (0.3, 30, "log"),
+        "orientations": [8, 16, 24],
+        "grid": [2, 3, 4],
+    }
+
+
 def build(task):
     deskew = [Deskew()] if "handwriting" in task.traits else []
     histogram = SobelHistogram(orientations=16, signed=True, grid=2, normalization="sqrt")

@@ -215,20 +215,31 @@ def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
     assert not np.array_equal(first[2], other[2])
 
 
-def test_tune_chooses_on_validation_and_says_so(tmp_path):
+def test_tune_searches_in_all_families_and_says_so(tmp_path, pipeline_file):
     out = tmp_path / "run"
-    names = ["--pipeline", "hog_linear_svm", "--pipeline", "hog_linear_head"]
-    result = compare("--dataset", "digits", "--train-size", 300, "--epochs", 1, *names, "--tune", "--out", out)
+    names = ["--pipeline", "hog_linear_svm,hog_linear_head", "--pipeline", pipeline_file("nearest_mean")]
+    result = compare("--dataset", "digits", "--train-size", 300, "--epochs", 1, *names, "--tune", 2, "--out", out)
     assert result.exit_code == 0, result.output
-    tuned, head = (
-        json.loads(path.read_text())["tuning"] for path in sorted(out.glob("digits/*/result.json"), reverse=True)
-    )
-    assert head is None
-    assert tuned["validation_accuracy"] == max(trial["accuracy"] for trial in tuned["tried"])
-    assert f"Tuned: hog_linear_svm with C {tuned['chosen']['C']:.4g}" in result.output
-    assert "Tuned: hog_linear_head" not in result.output
-    [log] = out.glob("digits/hog_linear_svm*/worker.log")
-    assert log.read_text().count("tuning: C ") == 9
+    results = {each["pipeline"]: each for each in json.loads((out / "results.json").read_text())["results"]}
+    mean = results["nearest_mean"]
+    assert (mean["tuning_candidates"], mean["tuning"]["reason"]) == (0, "no search space declared")
+    for name in ("hog_linear_svm", "hog_linear_head"):
+        tried = results[name]["tuning"]["tried"]
+        assert tried[0]["parameters"] == {}
+        assert results[name]["tuning_candidates"] == len({str(trial["parameters"]) for trial in tried})
+        [log] = out.glob(f"digits/{name}*/worker.log")
+        assert log.read_text().count("tuning: ") >= len(tried)
+    assert_matches("Tuning: before each fit", result.output)
+    assert_matches("uned: hog_linear_svm: ", result.output)
+    assert_matches("Not tuned: nearest_mean: no search space declared", result.output)
+    assert [row["tuning_candidates"] for row in rows(out)].count("0") == 1
+
+
+@pytest.mark.parametrize("plain", [["--tune"], ["--tune", "--offline"], ["--tune", "digits"]])
+def test_a_plain_tune_is_told_what_it_takes(plain):
+    result = compare("digits", *plain)
+    assert result.exit_code == 2
+    assert_matches("Error: --tune takes the seconds that each pipeline may search, such as --tune 120", result.stderr)
 
 
 def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):

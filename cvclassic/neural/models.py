@@ -72,6 +72,7 @@ def cnn(
     input_shape: tuple[int, ...],
     n_classes: int,
     *,
+    width: int = 32,
     activation: str = "relu",
     batch_normalization: bool = True,
     dropout: float = 0.4,
@@ -80,7 +81,7 @@ def cnn(
     mirror: bool = False,
     shift: int = 0,
 ) -> keras.Model:
-    """Four 3 x 3 convolutions of 32, 64, 128 and 128 filters with batch normalization; pooling after the first three.
+    """Four 3 x 3 convolutions, of 32, 64, 128 and 128 filters, with batch normalization; pooling after the first three.
 
     Six epochs of the default `TrainingStack`: 99.5 % of MNIST's test images, and with `mirror` 79.8 % of CIFAR-10's
     (of a copy that had gone through JPEG, which loses some detail).
@@ -93,6 +94,8 @@ def cnn(
     input_shape : (height, width, channels)
         At least 8 x 8 pixels.
     n_classes : int
+    width : int
+        Filters of the first convolution; the others have twice and four times as many.
     activation, batch_normalization, l1, l2
         As of `mlp`.
     dropout : float
@@ -108,7 +111,8 @@ def cnn(
     inputs = keras.Input(input_shape)
     options = {"activation": activation, "batch_normalization": batch_normalization, "penalty": _penalty(l1, l2)}
     x = _augmented(inputs, mirror, shift)
-    for filters, pooled in ((32, True), (64, True), (128, True), (128, False)):
+    _checked(width=width)
+    for filters, pooled in ((width, True), (2 * width, True), (4 * width, True), (4 * width, False)):
         x = _block(x, _convolution, filters, pooled=pooled, **options)
     x = keras.layers.Dropout(dropout)(keras.layers.Flatten()(x))
     outputs = keras.layers.Dense(n_classes, kernel_regularizer=_penalty(l1, l2))(x)

@@ -5,7 +5,9 @@ settings.py, train_sizes.py     settings by name, training sizes
 playground.py                   ready-made sweeps
 pipelines.py, plan.py           contenders, and a job for each thing to fit
 job.py                          the types: jobs, results, outcomes, and the record of a run
-fit.py                          one job from its data to its outcome; with tuning.py, corruptions.py, measure.py
+estimator.py, fit.py            one job from its data to its outcome; with corruptions.py, measure.py
+tuning.py, halving.py,          the choice of its parameters within a time, and the spaces that pipelines declare
+search.py
 forecast.py                     how long it will take
 local.py, interrupt.py          the executor: a process for each job, with limits; signals that end a run
 launcher.py, worker.py          both ends of its processes; handover.py packs a job, processes.py ends process trees

@@ -10,6 +10,7 @@ FRACTIONS = ("train_accuracy", "test_accuracy", "macro_f1", "validation_accuracy
 AMOUNTS = (
     *("n_features", "n_train_scored", "n_corrupted", "model_bytes", "peak_memory_mb"),
     *("fit_seconds", "fit_energy_joules", "predict_images_per_second", "answer_seconds"),
+    *("tuning_seconds", "tuning_candidates"),
 )
 
 
@@ -47,12 +48,24 @@ def check_result(result: Result, job: Job, family: str, dataset: DatasetRecord) 
     if any(len(accuracies) != 5 for accuracies in (result.corruptions or {}).values()):
         raise DataError("is damaged (corruptions that have not five strengths)")
     corrupted = [accuracy for accuracies in (result.corruptions or {}).values() for accuracy in accuracies]
-    fractions = [*(getattr(result, name) for name in FRACTIONS), *of_classes, *corrupted]
+    fractions = [*(getattr(result, name) for name in FRACTIONS), *of_classes, *corrupted, *_of_tuning(result)]
     amounts = [*(getattr(result, name) for name in AMOUNTS), *(each.n_test for each in result.per_class)]
     if any(not 0 <= value <= 1 for value in fractions if value is not None):
         raise DataError("is damaged (an accuracy that is no fraction)")
     if any(value < 0 for value in amounts if value is not None):
         raise DataError("is damaged (a negative amount)")
+
+
+def _of_tuning(result: Result) -> list[float | None]:
+    """The accuracies of --tune."""
+    found = result.tuning
+    if {found is None} != {result.tuning_seconds is None, result.tuning_candidates is None}:
+        raise DataError("is damaged (figures of tuning are missing)")
+    if not found:
+        return []
+    if found.chosen and found.accuracy is None:
+        raise DataError("is damaged (something was chosen by nothing)")
+    return [found.accuracy, found.default_accuracy, *(trial.accuracy for trial in found.tried)]
 
 
 def n_tested(dataset: DatasetRecord, job: Job) -> int:

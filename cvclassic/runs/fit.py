@@ -1,9 +1,12 @@
 """`run_job`: one job from its data to its outcome, in this process."""
 
+import contextlib
 import inspect
 import math
+import time
 import traceback
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,20 +18,25 @@ from sklearn.metrics import precision_recall_fscore_support
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from cvclassic.augmentation import Prediction, augmentation_of, innermost, layers, predict_with_scores
-from cvclassic.errors import CVClassicError, InputError
+from cvclassic.errors import CVClassicError, DataError, InputError
 from cvclassic.features.known import Known
 from cvclassic.neural import NeuralClassifier
+from cvclassic.neural.stack import BACKUP
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from cvclassic.runs.embedded import embed_ahead, peak_with
-from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result, Training
+from cvclassic.runs.encoding import from_json, read_content, to_json
+from cvclassic.runs.estimator import built, ready
+from cvclassic.runs.files import remove, write_content
+from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result, Training, Tuning
 from cvclassic.runs.measure import Meter, answer_seconds, images_per_second, model_bytes
 from cvclassic.runs.plan import RunData
-from cvclassic.runs.settings import apply_settings, split_settings, weigh_classes
-from cvclassic.runs.tuning import stratified_order, tune
+from cvclassic.runs.search import Value
+from cvclassic.runs.tuning import Samples, shortened, stratified_order, tune
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
 CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
 LONGEST_REASON = 400  # characters
+TUNING = "tuning.json"  # what tuning found, among the backups while the job is fitted
 # What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
 BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
 
@@ -79,18 +87,13 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     X_train, X_val, X_test = (part.images[rows] for rows in splits.values())
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
     stack, known = data.stack(job), Known()
-    estimator = pipeline.build(data.task(job, folder))
-    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-        raise InputError(f"build(task) returned {_shortened(repr(estimator))}; it returns a scikit-learn estimator.")
-    if spec.class_weight:
-        weigh_classes(estimator, spec.class_weight)
-    apply_settings(estimator, split_settings(job.settings, stack)[1] if pipeline.takes_stack else job.settings)
-    _prepare(estimator, X_train[:2])
-    embed_ahead(estimator, data.datasets[job.dataset], data.embedded, known)
-    fixed = {name.rpartition("__")[2].lower() for name, _ in job.settings}
-    tuning = tune(estimator, X_train, y_train, X_val, y_val, job.seed, fixed) if spec.tune else None
+    estimator = ready(job, data, folder, known)
+    tuning = _tuned(job, data, (X_train, y_train), (X_val, y_val), known, folder) if spec.tune else None
+    if tuning and tuning.chosen:
+        estimator = ready(job, data, folder, known, tuning.chosen)
 
     spent = _fit(estimator, X_train, y_train, X_val, y_val, known)
+    _forget_tuning(folder)
     looked_up = known.spent["seconds"]
     predicted = predict_with_scores(estimator, X_test)
     predict_seconds = predicted.seconds + known.spent["seconds"] - looked_up
@@ -132,6 +135,8 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         augment=augmentation_of(estimator),
         answer_seconds=_answer_seconds(estimator, X_test, known),
         **_training(innermost(estimator)),
+        tuning_seconds=tuning and float(sum(trial.seconds for trial in tuning.tried)),
+        tuning_candidates=tuning and len({tuple(trial.parameters.items()) for trial in tuning.tried}),
     )
     return Outcome(result, predictions, estimator)
 
@@ -141,16 +146,50 @@ def _result(job: Job, family: str, status: str) -> Result:
     return Result(job.dataset, job.pipeline, family, status, job.seed, job.n_train, **names)
 
 
-def _prepare(estimator: BaseEstimator, X: np.ndarray) -> None:
-    """Let each part that loads or compiles something at first use (Keras, kernels) do so before the clock starts."""
-    parts = getattr(estimator, "steps", None) or getattr(estimator, "transformer_list", None)
-    if parts:
-        for part in parts:
-            _prepare(part[1], X)
-    elif hasattr(estimator, "wrapped"):
-        _prepare(estimator.wrapped, X)
-    elif hasattr(estimator, "prepare"):
-        estimator.prepare(X)
+def _tuned(
+    job: Job, data: RunData, training: Samples, validation: Samples, known: Known, folder: Path | None
+) -> Tuning:
+    """What tuning finds, or has found before the job was interrupted; the job's draws begin anew after it."""
+    task, part, space = data.task(job), data.part(job), data.space(job)
+    kept = folder and folder / BACKUP / TUNING
+    if kept:
+        with contextlib.suppress(OSError, DataError):
+            found = from_json(Tuning, read_content(kept))
+            if found.chosen.keys() <= (space or {}).keys():
+                return found
+    looked_up, n = Known(known.embedded, list(known.backbones)), len(training[1]) + len(validation[1])
+    once = sum(each.spent["seconds"] * n / len(each.digests) for each in known.embedded.values())
+
+    def build(candidate: Mapping[str, Value], n_train: int, share: float) -> BaseEstimator:
+        shorter = replace(task, n_train=n_train, stack=shortened(task.stack, share))
+        estimator = built(job, data, shorter, candidate)
+        embed_ahead(estimator, data.datasets[job.dataset], data.embedded, looked_up)
+        return estimator
+
+    def fit(estimator: BaseEstimator, training: Samples, validation: Samples) -> None:
+        _fit(estimator, *training, *validation, looked_up)
+
+    def clock() -> float:  # which goes on by what embedding these images took, once for all trials
+        return time.perf_counter() + min(looked_up.spent["seconds"], once)
+
+    groups = None if part.groups is None else part.groups[np.concatenate([part.train, part.validation])]
+    bounds = {"seed": job.seed, "seconds": data.spec.tune, "clock": clock}
+    try:
+        found = tune(build, fit, space, training, validation, groups, **bounds)
+    finally:
+        np.random.seed(job.seed)
+    if kept:
+        kept.parent.mkdir(exist_ok=True)
+        write_content(kept, to_json(found))
+    return found
+
+
+def _forget_tuning(folder: Path | None) -> None:
+    """The fit is done, and nothing goes on from here."""
+    if folder:
+        remove(folder / BACKUP / TUNING)
+        with contextlib.suppress(OSError):  # not there, or a pipeline's own backup lies in it
+            (folder / BACKUP).rmdir()
 
 
 def _fit(

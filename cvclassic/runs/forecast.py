@@ -68,7 +68,7 @@ class Forecast:
 
     def learn(self, job: Job, seconds: float) -> None:
         """Take in what a job took."""
-        self._ended.setdefault(job.pipeline, []).append((self._effort(job), seconds))
+        self._ended.setdefault(job.pipeline, []).append((self._effort(job), max(seconds - self._tuning(job), 0.0)))
 
     def seconds(self, job: Job) -> float | None:
         """What a job will take; None where nothing is known of its pipeline."""
@@ -77,7 +77,7 @@ class Forecast:
             return None
         ratios = [_ratio(ended) for name, ended in self._ended.items() if name in RATES]
         factor = _ratio(own) if own else median(ratios) if ratios else 1.0
-        return min(factor * self._effort(job), self._data.spec.timeout)
+        return min(factor * self._effort(job) + self._tuning(job), self._data.spec.timeout)
 
     def total(self, jobs: Iterable[Job]) -> float | None:
         """What those of the jobs of which something is known will take together; None where it is none of them."""
@@ -91,6 +91,10 @@ class Forecast:
             own.setdefault(job.pipeline, []).append(job)
         found = {name: self.total(its) for name, its in own.items()}
         return dict(sorted(found.items(), key=lambda pair: -1.0 if pair[1] is None else pair[1], reverse=True))
+
+    def _tuning(self, job: Job) -> float:
+        """Seconds before the fit, at most."""
+        return (self._data.spec.tune or 0.0) if self._data.pipelines[job.pipeline].search else 0.0
 
     def _effort(self, job: Job) -> float:
         """Seconds by the pipeline's rate; of one that has none, in proportion to the images."""

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from pydantic import ConfigDict
 
+from cvclassic.runs.search import Value
 from cvclassic.runs.settings import Pairs, Settings, describe_settings
 from cvclassic.runs.spec import RunSpec
 
@@ -34,25 +35,38 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Trial:
-    """One fit of --tune, and its validation accuracy."""
+    """What --tune tried: a candidate, at one level of its search.
+
+    `parameters` are those that differ from the pipeline as it stands; it is tried, too, with none. Each of its fits had
+    `n_train` images and, where it is a network, the share `steps` of its whole training. `accuracy` is that on
+    `n_held_out` images that it was not fitted on, None where it failed or was cut off at the end of the time.
+    """
 
     __pydantic_config__ = FINITE
 
-    parameters: dict[str, float]
+    parameters: dict[str, Value]
     n_train: int
-    accuracy: float
+    steps: float
+    n_held_out: int
+    accuracy: float | None
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What --tune tried and chose."""
+    """What --tune tried and chose: parameters that take the place of the pipeline's own, none where it stays as it is.
+
+    `accuracy` and `default_accuracy` are those of the chosen and of the pipeline as it stands, at the last level of the
+    search that was enough to choose by, on held-out images. Where nothing could be chosen, `reason` says why.
+    """
 
     __pydantic_config__ = FINITE
 
-    seconds: float
-    chosen: dict[str, float]
-    validation_accuracy: float
+    chosen: dict[str, Value]
+    accuracy: float | None
+    default_accuracy: float | None
     tried: tuple[Trial, ...]
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,8 @@ class Result:
     """What was measured of one job. Accuracies and F1 are fractions from 0 to 1; figures of a failed job are None.
 
     `settings` are those that a sweep or --set gave the job, by name, as text (see `runs.settings`).
-    `tuning` tells what --tune tried and chose; the time it took is in it, and not in `fit_seconds`.
+    `tuning` tells what --tune tried and chose; `tuning_seconds` is the time that took, which is not in `fit_seconds`,
+    and `tuning_candidates` how many settings were tried, the pipeline as it stands among them.
     `train_accuracy` is taken on `n_train_scored` images, a seeded sample where there are more than that.
     `fit_seconds` and `fit_energy_joules` of a network's training that was interrupted and resumed are those of all its
     tries, of each up to its last whole epoch; of other pipelines, which begin anew, those of the last try.
@@ -170,6 +185,8 @@ class Result:
     answer_seconds: float | None = None
     training: Training | None = None
     converged: bool | None = None
+    tuning_seconds: float | None = None
+    tuning_candidates: int | None = None
 
     @property
     def ok(self) -> bool:

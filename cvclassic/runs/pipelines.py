@@ -17,6 +17,13 @@ from cvclassic.neural import NeuralClassifier, TrainingStack
 from cvclassic.runs.job import FAMILIES, TRAINED_BY_KERAS
 from cvclassic.runs.settings import Settings
 
+FUNCTIONS = {
+    "build": "a scikit-learn estimator",
+    "fits": "True or False",
+    "search": "a dict of parameter to a list of values or a range, such as {'C': (0.1, 100, 'log')}",
+}
+"""What a pipeline file may have of these, all of a `Task`, and what each returns."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -72,6 +79,7 @@ class Pipeline:
     takes_stack : whether settings of the run's training stack are for it
     published : the accuracy that the literature gives, and where; or None
     found_on : the public images on which its constants were found; or None
+    search : the file's function of a `Task` to what tuning may vary (see `runs.search`), or None
     """
 
     name: str
@@ -85,6 +93,12 @@ class Pipeline:
     published: str | None = field(default=None, compare=False)
     takes_stack: bool = field(default=False, compare=False)
     found_on: str | None = field(default=None, compare=False)
+    search: Callable[[Task], Mapping[str, object]] | None = field(default=None, compare=False)
+
+    @property
+    def has_stack(self) -> bool:
+        """Whether it is trained by a training stack, the run's or its own."""
+        return self.takes_stack or self.stack is not None
 
     @property
     def brought(self) -> bool:
@@ -164,9 +178,9 @@ def load_pipeline(path: Path) -> Pipeline:
     family = getattr(module, "family", None)
     if family not in FAMILIES:
         raise InputError(f"{path}: family = {family!r}; a pipeline file sets family to one of {', '.join(FAMILIES)}.")
-    for name in ("build", "fits"):
+    for name, returned in FUNCTIONS.items():
         if not callable(getattr(module, name, None)) and (name == "build" or hasattr(module, name)):
-            raise InputError(f"{path} has no function {name}(task); build returns a scikit-learn estimator.")
+            raise InputError(f"{path} has no function {name}(task); {name} returns {returned}.")
     title = (module.__doc__ or path.stem).strip().splitlines()
     return Pipeline(
         name=path.stem,
@@ -180,6 +194,7 @@ def load_pipeline(path: Path) -> Pipeline:
         published=getattr(module, "published", None),
         takes_stack=family in TRAINED_BY_KERAS and getattr(module, "stack", None) is None,
         found_on=getattr(module, "found_on", None),
+        search=getattr(module, "search", None),
     )
 
 

@@ -1,7 +1,7 @@
 """What a run does: a job for each data set, pipeline, training size, combination of settings and seed."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,9 @@ from cvclassic.errors import CVClassicError, InputError
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import Job
 from cvclassic.runs.pipelines import Pipeline, Task
+from cvclassic.runs.search import Space, read_space
 from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting, weigh_classes
-from cvclassic.runs.spec import STACK_FIELDS, RunSpec
+from cvclassic.runs.spec import STACK_FIELDS, STACK_FLAGS, RunSpec
 
 if TYPE_CHECKING:  # it imports the extractors, which takes a while
     from cvclassic.runs.embedded import Store
@@ -73,6 +74,34 @@ class RunData:
             self.part(job), self.spec, stack=self.stack(job), seed=job.seed, settings=job.settings, folder=folder
         )
 
+    def space(self, job: Job) -> Space | None:
+        """What tuning may vary of the job's pipeline: what it declares, but for what is set; None if it declares none.
+
+        Raises
+        ------
+        InputError
+            For a space that can't be read, or a name that neither the training stack nor the pipeline has.
+        """
+        pipeline, task = self.pipelines[job.pipeline], self.task(job)
+        if pipeline.search is None:
+            return None
+        try:
+            space = read_space(_asked(pipeline, "search", task))
+            estimator = _asked(pipeline, "build", task)
+            key_of = {name: name if _of_stack(pipeline, name) else find_parameter(estimator, name) for name in space}
+        except InputError as error:
+            raise InputError(f"{pipeline.name}: {error}") from error
+        for name, key in key_of.items():
+            if key is None:
+                raise InputError(f"search(task) of {pipeline.name} names {name!r}, which is no parameter of it.")
+        spec, taken = self.spec, dict(job.settings)
+        if spec.augment is not None:
+            taken |= dict.fromkeys(("mirror", "shift"))
+        if pipeline.takes_stack:
+            taken |= dict(spec.settings) | {name: None for name in STACK_FLAGS if getattr(spec, name) is not None}
+        fixed = {name if _of_stack(pipeline, name) else find_parameter(estimator, name) for name in taken}
+        return {name: axis for name, axis in space.items() if key_of[name] not in fixed}
+
 
 def plan(data: RunData) -> tuple[list[Job], list[str]]:
     """The jobs in their order, and notes: on pipelines that a data set leaves out, and what an option can't do.
@@ -122,6 +151,9 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             raise InputError(f"{name!r} belongs to the training stack, which none of the chosen pipelines uses.")
         if name not in taken:
             raise unknown_setting(name, stack, built)
+    if spec.tune:
+        for job in {(job.dataset, job.pipeline): job for job in jobs}.values():
+            data.space(job)  # refuses wrong ones now
     return jobs, [*skipped, *dict.fromkeys(notes)]
 
 
@@ -177,8 +209,8 @@ def _left_out(pipeline: Pipeline, task: Task, dataset: str, named: bool) -> str 
     return None if _asked(pipeline, "fits", task) else f"{pipeline.name} has nothing to do on {dataset}"
 
 
-def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool | str:
-    """What the pipeline's `build(task)`, `fits(task)` or `default(task)` says; InputError where it fails."""
+def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | bool | str | Mapping[str, object]:
+    """What the pipeline's function of a task, such as `build`, says; InputError where it fails."""
     try:
         return getattr(pipeline, function)(task)
     except CVClassicError:
@@ -186,6 +218,10 @@ def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | boo
     except (Exception, SystemExit) as error:
         where = pipeline.path or pipeline.name
         raise InputError(f"{function}(task) of {where} failed: {type(error).__name__}: {error}") from error
+
+
+def _of_stack(pipeline: Pipeline, name: str) -> bool:
+    return pipeline.has_stack and name in STACK_FIELDS
 
 
 def _takes(pipeline: Pipeline, estimator: BaseEstimator, name: str) -> bool:

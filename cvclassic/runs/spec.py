@@ -83,8 +83,9 @@ class RunSpec:
         data sets in which a mirror image keeps its label (their trait), else "none".
     class_weight : {"balanced", "none"}, optional
         "balanced" lets each class weigh the same in every pipeline, however many images it has.
-    tune : bool
-        Choose C and gamma of each SVM on the validation split.
+    tune : float, optional
+        Seconds for which each job searches the space that its pipeline declares (`search` in its file), on validation
+        images or by cross-validation on training images, before it is fitted with what was found.
     corruptions : bool
         Test on corrupted copies of the test images too.
     image_size : int
@@ -125,7 +126,7 @@ class RunSpec:
     settings: Settings = ()
     sweep: Pairs[tuple[str, ...]] = ()
     experiment: str | None = None
-    tune: bool = False
+    tune: float | None = None
     corruptions: bool = False
     image_size: int = 32
     data_dir: str | None = None
@@ -210,7 +211,7 @@ class RunSpec:
             value = getattr(self, name)
             if value is not None and value not in choices:
                 raise _wrong(name, value, f"use one of {', '.join(choices)}")
-        for name in ("tune", "corruptions", "offline"):
+        for name in ("corruptions", "offline"):
             if not isinstance(getattr(self, name), bool):
                 raise _wrong(name, getattr(self, name), "it is True or False")
         if isinstance(self.data_dir, Path):
@@ -241,7 +242,7 @@ class RunSpec:
             except (TypeError, ValueError, OverflowError):
                 fine = False
             if not fine:
-                raise _wrong(name, value, f"it is a number {_POSITIVE[name]} above 0".replace("  ", " "))
+                raise _wrong(name, value, f"it is {_POSITIVE[name]}")
             self._set(name, float(value))
 
     def _check_beside_folds(self) -> None:
@@ -291,10 +292,16 @@ _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {
     "train_size": 1, "folds": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
 }  # fmt: skip
-_POSITIVE = {"learning_rate": "", "time_budget": "of seconds", "timeout": "of seconds", "memory_limit": "of GiB"}
+_POSITIVE = {
+    "learning_rate": "a number above 0",
+    "time_budget": "a number of seconds above 0",
+    "tune": "the seconds that each pipeline may search, such as 120",
+    "timeout": "a number of seconds above 0",
+    "memory_limit": "a number of GiB above 0",
+}
 _OPTIONAL = (
     *("train_size", "folds", "repeats", "batch_size", "epochs", "threads"),
-    *("learning_rate", "time_budget", "memory_limit"),
+    *("learning_rate", "time_budget", "tune", "memory_limit"),
 )
 
 

@@ -10,7 +10,11 @@ from cvclassic.study.statistics import confusion_matrix, macro_f1
 
 # How the figures of folds become one: over all images, so that each image counts once, or of what one fold costs.
 OVER_TEST_IMAGES = ("test_accuracy", "macro_f1", "mean_corruption_error")
-MEANS = ("train_accuracy", "fit_seconds", "fit_energy_joules", "model_bytes", "answer_seconds")
+MEANS = (
+    *("train_accuracy", "fit_seconds", "fit_energy_joules", "model_bytes", "answer_seconds"),
+    *("tuning_seconds", "tuning_candidates"),
+)
+WHOLE = ("model_bytes", "tuning_candidates")  # whole numbers, also as means
 MOST = ("n_features", "peak_memory_mb")
 SUMS = ("n_test", "n_train_scored", "n_corrupted")
 
@@ -40,7 +44,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures |= {name: _mean(results, name) for name in MEANS}
     figures |= {name: _of_all(results, name, max) for name in MOST}
     figures |= {name: _of_all(results, name, sum) for name in SUMS}
-    figures["model_bytes"] = figures["model_bytes"] and round(figures["model_bytes"])
+    figures |= {name: round(figures[name]) for name in WHOLE if figures[name] is not None}
     figures["validation_accuracy"] = _mean(
         results, "validation_accuracy", [dataset.folds[r.fold - 1].validation for r in results]
     )

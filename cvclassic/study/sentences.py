@@ -89,6 +89,11 @@ def header_lines(study: Study) -> list[str]:
             f"Time budget: {spec.time_budget:g} s for each fit; networks stop there, and a fit that takes 5 % and "
             "1 s more is over budget"
         )
+    if spec.tune:
+        lines.append(
+            f"Tuning: before each fit the pipeline searches its own space for {spec.tune:g} s, on held-out images that "
+            "are no test images; a fit that can't be interrupted may end later"
+        )
     limits = [f"{spec.timeout:g} s"] * (spec.timeout != RunSpec.timeout)
     limits += [f"{spec.memory_limit:g} GiB"] if spec.memory_limit else []
     if limits:
@@ -129,7 +134,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
         )
     lines += [*_recipe_lines(dataset), *_found_lines(dataset)]
     lines += _backbone_lines(dataset, results)
-    lines += [_tuning_line(study, result) for result in results if result.tuning]
+    lines += [line for each in dataset.configurations if (line := _tuning_line(study, each.trainings))]
     lines += [
         f"{job_words(study, result)}: over budget ({result.fit_seconds:.0f} s of {study.run.spec.time_budget:g} s)"
         for result in results
@@ -389,13 +394,30 @@ def _found_lines(dataset: DatasetStudy) -> list[str]:
     return [f"Constants found on public images: {'; '.join(clauses)}"] if found else []
 
 
-def _tuning_line(study: Study, result: Result) -> str:
-    tuning = result.tuning
-    chosen = ", ".join(f"{name} {value:.4g}" for name, value in tuning.chosen.items())
-    return (
-        f"Tuned: {job_words(study, result)} with {chosen}, {percent(tuning.validation_accuracy)} of the validation "
-        f"images; {_count(len(tuning.tried), 'fit')} in {tuning.seconds:.0f} s, beside the time of the final fit"
+def _tuning_line(study: Study, trainings: Sequence[Result]) -> str:
+    """What tuning came to for a configuration: for its one training, or for all of its seeds or folds."""
+    tuned = [result for result in trainings if result.tuning]
+    if not tuned:
+        return ""
+    first, n = tuned[0].tuning, len(tuned)
+    words = job_words(study, tuned[0]) if n == 1 else f"{tuned[0].pipeline}, {n} trainings"
+    candidates, seconds = (sum(getattr(r, name) for r in tuned) / n for name in ("tuning_candidates", "tuning_seconds"))
+    tried = f"{_count(round(candidates), 'setting')} tried in {seconds:.0f} s" + " each" * (n > 1)
+    reasons = {result.tuning.reason for result in tuned}
+    if None not in reasons:
+        return f"Not tuned: {words}: {', '.join(sorted(reasons))}" + f" ({tried})" * bool(first.tried)
+    if not any(result.tuning.chosen for result in tuned):
+        return f"Tuned: {words}: it stays as it is, for no other setting was clearly better on held-out images; {tried}"
+    if n > 1:
+        changed = sum(bool(result.tuning.chosen) for result in tuned)
+        return f"Tuned: {words}: {changed} of them with other settings than its own; {tried}"
+    chosen = ", ".join(f"{name} {value}" for name, value in first.chosen.items())
+    before = (
+        "where it fails as it stands"
+        if first.default_accuracy is None
+        else f"{percent(first.default_accuracy)} as it stands"
     )
+    return f"Tuned: {words}: {chosen}; with these {percent(first.accuracy)} of held-out images, {before}; {tried}"
 
 
 def _stack_line(stack: Mapping[str, object], swept: Collection[str] = ()) -> str:

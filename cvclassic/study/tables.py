@@ -182,6 +182,8 @@ RESULTS = (
     Column("validation_accuracy", "validation accuracy", percent, numeric=True),
     Column("augment", "training images"),
     Column("answer_seconds", "1 image ms", _fixed(1, scale=1e-3), numeric=True),
+    Column("tuning_seconds", "tuning s", _fixed(1), numeric=True),
+    Column("tuning_candidates", "tried", lambda n: f"{n:,.0f}" if n else "no search", numeric=True),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
@@ -225,6 +227,11 @@ def _result_cells(result: Result, columns: tuple[Column, ...]) -> tuple[Cell, ..
     return tuple(derived[c.key] if c.key in derived else getattr(result, c.key) for c in columns)
 
 
+def _tuning(study: Study) -> tuple[str, ...]:
+    """The columns of --tune, beside the time of the fit."""
+    return ("tuning_seconds", "tuning_candidates") if study.run.spec.tune else ()
+
+
 def _extra(study: Study) -> list[Column]:
     """Columns of figures that only some runs have."""
     results = [outcome.result for outcome in study.outcomes]
@@ -236,7 +243,7 @@ def _figures(dataset: DatasetStudy) -> Table:
     extra = _extra(dataset.study)
     keys = (
         *("pipeline", "family", "accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
-        *("fit_seconds_of", "predict_images_per_second", "answer_seconds"),
+        *("fit_seconds_of", *_tuning(dataset.study), "predict_images_per_second", "answer_seconds"),
         *("peak_memory_mb", "model_bytes", "n_features"),
         *["seeds"] * (dataset.n_seeds > 1),
     )
@@ -279,7 +286,7 @@ def _f1_interval(dataset: DatasetStudy, configuration: Configuration) -> tuple[f
 
 def _sweep_figures(dataset: DatasetStudy) -> Table:
     """A row per configuration, in the order in which they ran."""
-    study, extra = dataset.study, _extra(dataset.study)
+    study, extra, tuning = dataset.study, _extra(dataset.study), _tuning(dataset.study)
     swept = [name for name, _ in study.run.spec.sweep]
     columns = (
         Column("pipeline", "pipeline"),
@@ -290,7 +297,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         Column("test_accuracy", "test accuracy", accuracy_text, numeric=True),
         *_columns("ci"),
         *extra,
-        *_columns("fit_seconds_of"),
+        *_columns("fit_seconds_of", *tuning),
         Column("seeds", "seeds", numeric=True),
         Column("on_validation", "on validation"),
         *_columns("against"),
@@ -301,11 +308,12 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         start = [each.pipeline, each.family, *[each.n_train] * study.has_sizes, *map(settings.get, swept)]
         seeds = len(each.succeeded) if each.complete else f"{len(each.deciding)} of {len(each.seeds)}"
         if not each.succeeded:
-            rows.append((*start, None, FAILED, None, *[None] * len(extra), None, seeds, "", ""))
+            rows.append((*start, None, FAILED, None, *[None] * len(extra), None, *[None] * len(tuning), seeds, "", ""))
             marks.append(FAILED)
             continue
         accuracies = [figure_of(each, figure) for figure in ("validation_accuracy", "test_accuracy")]
         figures = [*accuracies, each.interval, *(each.mean(column.key) for column in extra), _fit_of(each)]
+        figures += [each.mean(key) for key in tuning]
         standing = _standing(dataset, each)
         rows.append((*start, *figures, seeds, _on_validation(dataset, each), standing))
         marks.append(WINNER if standing == WINNER else "")

@@ -20,7 +20,6 @@ from cvclassic.svm.validation import (
     check_new_data,
     check_positive,
     check_training_data,
-    kernel_tuning_grid,
     scaled_gamma,
 )
 
@@ -173,10 +172,6 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X) -> np.ndarray:
         """Calibrated probabilities (n, n_classes); only with `probability=True`."""
         return self.calibrated_.predict_proba(self._checked(X))
-
-    def tuning_grid(self, X) -> dict[str, list[float]]:
-        """Values of `C` and, where the kernel has it, `gamma` worth trying with training data `X`, around these."""
-        return kernel_tuning_grid(self, X)
 
     def _checked(self, X):
         check_is_fitted(self)

@@ -129,10 +129,6 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         self._take(W, converged)
         return self
 
-    def tuning_grid(self, X) -> dict[str, list[float]]:
-        """Values of `C` worth trying, in half decades around this one; smallest first."""
-        return {"C": [self.C * 10 ** (k / 2) for k in range(-4, 5)]}
-
     def _start(self, n_problems, n_features, previous):
         """The weights to start from, (k, d): zeros, or with `warm_start` those of the last fit where they still fit."""
         W = np.zeros((n_problems, n_features + bool(self.fit_intercept)))

@@ -21,7 +21,6 @@ from cvclassic.svm.validation import (
     check_positive,
     check_training_data,
     class_weights,
-    kernel_tuning_grid,
     scaled_gamma,
 )
 
@@ -153,10 +152,6 @@ class OpenCVSVM(ClassifierMixin, BaseEstimator):
         """The class that wins most of its duels for each row, (n,), as `cv2.ml.SVM.predict`."""
         decisions = self._pair_decisions(X)
         return self.classes_[vote(decisions, len(self.classes_))]
-
-    def tuning_grid(self, X) -> dict[str, list[float]]:
-        """Values of `C` and, where the kernel has it, `gamma` worth trying with training data `X`, around these."""
-        return kernel_tuning_grid(self, X)
 
     def save(self, path) -> None:
         """Write the model as OpenCV's own `save` would, for `cv2.ml.SVM_load` or `cv::ml::SVM::load`.

@@ -83,14 +83,6 @@ def scaled_gamma(gamma, X) -> float:
     return float(gamma)
 
 
-def kernel_tuning_grid(estimator, X) -> dict[str, list[float]]:
-    """`C` and `gamma` around those of `estimator`: half decades and factors of 2, smallest first."""
-    grid = {"C": [estimator.C * 10 ** (k / 2) for k in range(-2, 3)]}
-    if estimator.kernel not in ("linear", "intersection") and not callable(estimator.kernel):
-        grid["gamma"] = [scaled_gamma(estimator.gamma, X) * 2.0**k for k in range(-2, 3)]
-    return grid
-
-
 def _refuse_sparse(estimator, X) -> None:
     if issparse(X):
         raise InputError(

@@ -107,8 +107,9 @@ def test_no_text_is_a_formula_and_numbers_are_whole(cell, written):
 
 
 def test_results_json_holds_everything():
-    tuning = Tuning(1.5, {"C": 10.0}, 0.9, (Trial({"C": 10.0}, 100, 0.9),))
-    jobs = [(*JOBS[0][:5], {"tuning": tuning, "settings": {"C": "10"}}), *JOBS[1:]]
+    tuning = Tuning({"C": 10.0}, 0.9, 0.8, (Trial({"C": 10.0, "signed": True}, 100, 1.0, 50, 0.9, 0.25),))
+    changes = {"tuning": tuning, "tuning_seconds": 1.5, "tuning_candidates": 1, "settings": {"C": "10"}}
+    jobs = [(*JOBS[0][:5], changes), *JOBS[1:]]
     study = make_study(jobs, sweep={"C": ["1", "10"]})
     content = json.loads(report_files(study)[0]["results.json"])
     assert list(content) == ["schema_version", "run", "datasets", "results", "folds"]
@@ -117,7 +118,9 @@ def test_results_json_holds_everything():
     assert content["datasets"][0]["provenance"] == "drawn at random"
     first, failed, last = content["results"]
     assert first["settings"] == {"C": "10"}
-    assert first["tuning"]["tried"] == [{"parameters": {"C": 10.0}, "n_train": 100, "accuracy": 0.9}]
+    trial = {"parameters": {"C": 10.0, "signed": True}, "n_train": 100, "steps": 1.0, "n_held_out": 50}
+    assert first["tuning"]["tried"] == [trial | {"accuracy": 0.9, "seconds": 0.25}]
+    assert first["tuning_seconds"] == 1.5
     assert first["per_class"][0] == {"name": "cat", "precision": 0.9, "recall": 0.8, "f1": 0.85, "n_test": 10}
     assert [first["ci_low"], first["ci_high"]] == pytest.approx(
         proportion_confint(380, 400, method="wilson"), abs=1e-12

@@ -11,7 +11,7 @@ from cvclassic import datasets
 from cvclassic.errors import InputError
 from cvclassic.runs.encoding import to_json
 from cvclassic.runs.folder import RunFolder, read_run
-from cvclassic.runs.job import ClassFigures, Sizes
+from cvclassic.runs.job import ClassFigures, Sizes, Tuning
 from cvclassic.runs.record import describe_dataset
 from tests.runs.folders import DAMAGES, JSON_DAMAGES, finished_run, jobs_of, outcome_of, record_of, two_classes
 
@@ -131,6 +131,10 @@ def test_damaged_images_are_not_shown(run, damage, name):
         {"n_test": 449},
         {"fit_seconds": -1.0},
         {"per_class": (ClassFigures("owl", 0.9, 0.8, 0.85, 45),)},
+        {"tuning": Tuning({}, 0.9, 0.9, ())},
+        {"tuning": Tuning({}, 1.9, 0.9, ()), "tuning_seconds": 1.0, "tuning_candidates": 1},
+        {"tuning": Tuning({"C": 1}, None, 0.9, ()), "tuning_seconds": 1.0, "tuning_candidates": 1},
+        {"tuning_seconds": 1.0, "tuning_candidates": 1},
         {"corruptions": {"fog": [0.5]}},
     ],
 )

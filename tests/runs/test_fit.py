@@ -1,6 +1,7 @@
 """One job in this process: its figures are those of its predictions, and nonsense is a failed outcome with a reason."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -220,13 +221,92 @@ def test_a_brought_network_behind_an_extractor_gets_validation_data_and_keeps_it
     assert result.family == "hybrid"
 
 
-def test_a_wrapped_svm_is_tuned_and_its_features_are_counted(digits):
-    mirrored = MirrorAugmentation(make_pipeline(HOG(), KernelSVM(C=0.1, gamma=0.1)))
-    result = result_of(digits, {"mirrored": mirrored}, tune=True)
+TUNED = '''"""A wrapped SVM that learns nothing as it stands."""
+from sklearn.pipeline import make_pipeline
+
+from cvclassic.augmentation import MirrorAugmentation
+from cvclassic.features import HOG
+from cvclassic.svm import KernelSVM
+
+family = "classical"
+
+
+def build(task):
+    return MirrorAugmentation(make_pipeline(HOG(), KernelSVM(C=0.0001)))
+
+
+def search(task):
+    return {"C": [0.0002, 10], "gamma": ["scale", 0.1]}
+'''
+
+
+@pytest.fixture
+def tuned_file(tmp_path):
+    path = tmp_path / "tuned.py"
+    path.write_text(TUNED)
+    return path
+
+
+def test_a_pipeline_is_fitted_with_what_tuning_finds_whatever_the_test_images_are(digits, tuned_file):
+    result = result_of(digits, [tuned_file], tune=60)
     assert result.status == "ok"
     assert result.n_features == 324
-    assert result.tuning.chosen["C"] > 0.1
-    assert result.tuning.validation_accuracy == max(trial.accuracy for trial in result.tuning.tried)
+    assert result.tuning.chosen["C"] == 10
+    assert result.test_accuracy > 0.8 > 0.3 > result_of(digits, [tuned_file]).test_accuracy
+    assert result.tuning_candidates == 5
+    assert result.tuning_seconds == sum(trial.seconds for trial in result.tuning.tried)
+    shuffled = digits.labels.copy()
+    shuffled[digits.test] = np.random.default_rng(0).permutation(shuffled[digits.test])
+    other = result_of(dataclasses.replace(digits, labels=shuffled), [tuned_file], tune=60)
+    assert other.test_accuracy < 0.3
+    assert other.tuning.chosen == result.tuning.chosen
+    assert {(str(t.parameters), t.accuracy) for t in other.tuning.tried} == {
+        (str(t.parameters), t.accuracy) for t in result.tuning.tried
+    }
+
+
+def test_an_interrupted_job_goes_on_with_what_tuning_had_found(digits, tuned_file, tmp_path, monkeypatch):
+    data = RunData.of(RunSpec(threads=1, tune=60), [digits], find_pipelines([str(tuned_file)]))
+    [job], _ = plan(data)
+    fit_as_ever, fits = fit._fit, []
+
+    def dies_in_the_last_fit(estimator, X, *arguments):
+        fits.append(len(X))
+        if fits.count(job.n_train) == 1 and len(X) == job.n_train:
+            raise KeyboardInterrupt
+        return fit_as_ever(estimator, X, *arguments)
+
+    monkeypatch.setattr(fit, "_fit", dies_in_the_last_fit)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, data, folder=tmp_path)
+    found, n = json.loads((tmp_path / "backup" / "tuning.json").read_text()), len(fits)
+    result = run_job(job, data, folder=tmp_path).result
+    assert fits[n:] == [job.n_train]
+    assert result.tuning.chosen == found["chosen"] != {}
+    assert result.tuning_candidates == 5
+    assert not (tmp_path / "backup").exists()
+
+
+def test_what_is_set_is_not_searched(digits, tuned_file):
+    result = result_of(digits, [tuned_file], tune=60, settings={"c": 7})
+    assert {name for trial in result.tuning.tried for name in trial.parameters} == {"gamma"}
+    result = result_of(digits, [tuned_file], tune=60, settings={"C": 7, "kernelsvm__gamma": 0.01})
+    assert result.status == "ok"
+    assert (result.tuning.reason, result.tuning.tried) == ("all that it may vary is set", ())
+
+
+def test_an_estimator_of_a_call_has_no_space(digits):
+    result = result_of(digits, {"svm": make_pipeline(Flat(), KernelSVM())}, tune=60)
+    assert (result.tuning.reason, result.tuning_candidates) == ("no search space declared", 0)
+
+
+def test_a_network_that_stays_as_it_is_ends_as_without_tuning(digits):
+    plain = outcomes(digits, ["hog_linear_head"], epochs=2)[0]
+    tuned = outcomes(digits, ["hog_linear_head"], epochs=2, tune=0.01)[0]
+    assert tuned.result.tuning.reason == "too little time to choose by"
+    assert len(tuned.result.tuning.tried) == 1
+    assert np.array_equal(tuned.predictions.scores, plain.predictions.scores)
+    assert tuned.result.history == plain.result.history
 
 
 class Slow(TransformerMixin, BaseEstimator):
@@ -418,15 +498,6 @@ def test_without_validation_images_a_network_is_trained_all_the_same(digits):
     assert result.status == "ok"
     assert result.validation_accuracy is None
     assert "val_loss" not in result.history
-
-
-def test_what_is_set_is_not_tuned(digits):
-    pipeline = {"svm": make_pipeline(Flat(), KernelSVM())}
-    result = result_of(digits, pipeline, tune=True, settings={"c": 7})
-    assert result.tuning.chosen.keys() == {"gamma"}
-    result = result_of(digits, pipeline, tune=True, settings={"C": 7, "gamma": 0.01})
-    assert result.status == "ok"
-    assert result.tuning is None
 
 
 def test_a_build_that_returns_no_estimator_and_a_message_without_end_are_told_in_short(digits, tmp_path):

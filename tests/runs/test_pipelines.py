@@ -213,6 +213,7 @@ def test_a_missing_file_is_refused(tmp_path):
         ("def build(task:", "SyntaxError"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("family = 'classical'\ndef build(task): pass\nfits = True", r"no function fits\(task\)"),
+        ("family = 'classical'\ndef build(task): pass\nsearch = {}", r"search\(task\); search returns a dict of param"),
     ],
 )
 def test_a_file_that_breaks_the_contract_is_refused(tmp_path, text, message):

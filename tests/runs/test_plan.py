@@ -12,10 +12,11 @@ from cvclassic.errors import InputError
 from cvclassic.features import HOG
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import Job
-from cvclassic.runs.pipelines import bring, find_pipelines
+from cvclassic.runs.pipelines import bring, builtin_pipelines, find_pipelines
 from cvclassic.runs.plan import RunData, plan, stack_with
 from cvclassic.runs.playground import EXPERIMENTS, specs_of
-from cvclassic.runs.spec import RunSpec
+from cvclassic.runs.search import points
+from cvclassic.runs.spec import STACK_FIELDS, RunSpec
 from cvclassic.runs.train_sizes import at_train_sizes
 from cvclassic.svm import LinearSVM
 from tests.tiny_onnx import write_backbone
@@ -246,3 +247,62 @@ def test_what_the_command_line_says_goes_before_an_experiments_own():
     assert spec.training_stack().schedule == "constant"
     assert dict(spec.settings)["dropout"] == "0.5"
     assert dict(spec.settings)["batch_normalization"] == "False"
+
+
+SEARCHES = """from cvclassic.neural import NeuralClassifier, mlp
+family = "neural"
+def build(task):
+    return NeuralClassifier(mlp, stack=task.stack, seed=task.seed)
+def search(task):
+    return SPACE
+"""
+
+
+def searching(tmp_path, space):
+    path = tmp_path / "searching.py"
+    path.write_text(SEARCHES.replace("SPACE", space))
+    return path
+
+
+def test_a_space_holds_stack_and_model_but_for_what_is_set(digits, tmp_path):
+    path = searching(
+        tmp_path, '{"learning_rate": (0.001, 0.01, "log"), "width": [8, 16], "optimizer": ["sgd", "adam"]}'
+    )
+
+    def names(**fields):
+        data = data_of(digits, [path], tune=1, **fields)
+        return set(data.space(plan(data)[0][0]))
+
+    assert names() == {"learning_rate", "width", "optimizer"}
+    assert names(learning_rate=0.005) == {"width", "optimizer"}
+    assert names(settings={"learning-rate": 0.005, "model__width": 4}) == {"optimizer"}
+    assert names(sweep={"optimizer": ["sgd", "adam"], "WIDTH": [1, 2]}) == {"learning_rate"}
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ('{"widht": [8]}', "search.task. of searching names 'widht', which is no parameter of it"),
+        ('{"width": 8}', "searching: search.task. has 8 for width; write a list of values"),
+        ("[]", "searching: search.task. returned list"),
+        ("1 / 0", "search.task. of .*searching.py failed: ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_space_is_refused_before_anything_runs_and_only_where_it_is_searched(digits, tmp_path, space, message):
+    path = searching(tmp_path, space)
+    with pytest.raises(InputError, match=message):
+        planned(digits, [path], tune=1)
+    assert len(planned(digits, [path])) == 1
+
+
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_every_built_in_pipeline_but_the_textbooks_declares_what_it_may_vary(name):
+    dataset = datasets.load(name, train_size=300)
+    data = RunData.of(RunSpec(tune=1), [dataset], builtin_pipelines().values())
+    for job in plan(data)[0]:
+        space = data.space(job)
+        assert (space is None) == job.pipeline.startswith("recipe_")
+        if space:
+            candidate = next(points(space, np.random.default_rng(0)))
+            of_stack = {name: value for name, value in candidate.items() if name in STACK_FIELDS}
+            replace(data.stack(job), **of_stack)

@@ -64,6 +64,19 @@ def test_a_pipelines_folds_are_one_row_with_the_figures_of_all_images():
     )
 
 
+@pytest.mark.parametrize("counts", [(0, 0, 0), (20, 25, 30)])
+def test_what_tuning_took_is_the_mean_of_a_fold(counts):
+    folds = folds_of("svm", "classical", [3, 6, 0], [0.9, 0.8, 1.0])
+    tuned = [
+        replace(each, result=replace(each.result, tuning_seconds=float(n), tuning_candidates=n))
+        for each, n in zip(folds, counts, strict=True)
+    ]
+    result = folded_study(*tuned).outcomes[0].result
+    assert (result.tuning_seconds, result.tuning_candidates) == (sum(counts) / 3, sum(counts) // 3)
+    assert isinstance(result.tuning_candidates, int)
+    assert folded_study(*folds).outcomes[0].result.tuning_candidates is None
+
+
 def test_the_choice_of_a_family_is_made_inside_each_fold():
     a = folds_of("a", "classical", [3, 9, 3], [0.9, 0.7, 0.95])
     b = folds_of("b", "classical", [6, 3, 6], [0.8, 0.9, 0.8])

@@ -313,7 +313,7 @@ def test_the_header_says_what_was_asked_and_what_is_damaged():
     study = make_study(
         [job("mlp", "neural", 10, seed=3, settings={"dropout": "0", "depth": "1"})],
         seed=3, repeats=2, sweep={"batch_size": ["32", "64"]}, settings={"dropout": "0"}, train_sizes=(100, "all"),
-        time_budget=60, timeout=600, memory_limit=2, experiment="depth", notes=("mnist was left out",),
+        time_budget=60, tune=120, timeout=600, memory_limit=2, experiment="depth", notes=("mnist was left out",),
         problems=("the predictions of mlp can't be read",),
     )  # fmt: skip
     assert header_lines(study) == [
@@ -327,6 +327,8 @@ def test_the_header_says_what_was_asked_and_what_is_damaged():
         "Each setting with seeds 3 to 4, on the splits of seed 3",
         "Training sizes: 100, all images, validation included; nested, with the same test images",
         "Time budget: 60 s for each fit; networks stop there, and a fit that takes 5 % and 1 s more is over budget",
+        "Tuning: before each fit the pipeline searches its own space for 120 s, on held-out images that are no test "
+        "images; a fit that can't be interrupted may end later",
         "Limits of each job: 600 s and 2 GiB",
         "Note: mnist was left out",
         "Warning: the predictions of mlp can't be read",
@@ -335,18 +337,25 @@ def test_the_header_says_what_was_asked_and_what_is_damaged():
 
 
 def test_description_remarks_and_failures():
-    tuning = Tuning(
-        12.3, {"C": 10.0, "gamma": 0.012345}, 0.9, (Trial({"C": 1.0}, 500, 0.8), Trial({"C": 10.0}, 500, 0.9))
+    tried = (Trial({}, 500, 1.0, 50, 0.8, 0.1), Trial({"C": 10.0, "signed": True}, 500, 1.0, 50, 0.9, 0.1))
+    chosen = {"tuning": Tuning({"C": 10.0, "signed": True}, 0.9, 0.8, tried)}
+    kept, none = (
+        {"tuning": Tuning({}, 0.8, 0.8, tried)},
+        {"tuning": Tuning({}, None, None, (), "no search space declared")},
     )
+    took = {"tuning_seconds": 12.3, "tuning_candidates": 2}
     jobs = [
-        job("svm", "classical", 10, 70.0, tuning=tuning, over_budget=True, warnings=("slow",)),
-        job("hog", "classical", 10, n_train_scored=500, warnings=("odd", "odd")),
+        job("svm", "classical", 10, 70.0, over_budget=True, warnings=("slow",), **chosen, **took),
+        job("hog", "classical", 10, n_train_scored=500, warnings=("odd", "odd"), **kept, **took),
+        job("mine", "classical", 10, tuning_seconds=0.0, tuning_candidates=0, **none),
         job("cnn", "neural", "failed: ValueError: no", settings={"depth": "2"}),
     ]
     jobs[0][-1].update(corruptions={"blur": [0.9] * 5, "JPEG": [0.8] * 5}, n_corrupted=200)
     run = make_run(jobs, settings={"depth": "2"}, time_budget=60)
     own = [replace(each, published="99 %", stack={"epochs": 5, "schedule": None}) for each in run.record.pipelines]
-    run = replace(run, record=replace(run.record, pipelines=(run.record.pipelines[0], own[1], own[2])))
+    run = replace(
+        run, record=replace(run.record, pipelines=(run.record.pipelines[0], own[1], *run.record.pipelines[2:]))
+    )
     study = Study(replace(run, datasets=(replace(run.datasets[0], warnings=("two pictures are the same",)),)))
     animals = study["animals"]
     assert description_lines(animals) == [
@@ -358,8 +367,11 @@ def test_description_remarks_and_failures():
         "Mean corruption error: over 2 corruptions of 5 strengths each of 200 test images, a seeded sample",
         "* hog brings its own training stack: epochs 5",
         "Published for hog: 99 %; here 97.50 % on animals",
-        "Tuned: svm with C 10, gamma 0.01235, 90.00 % of the validation images; 2 fits in 12 s, beside the time of the "
-        "final fit",
+        "Tuned: svm: C 10.0, signed True; with these 90.00 % of held-out images, 80.00 % as it stands; 2 settings "
+        "tried in 12 s",
+        "Tuned: hog: it stays as it is, for no other setting was clearly better on held-out images; 2 settings tried "
+        "in 12 s",
+        "Not tuned: mine: no search space declared",
         "svm: over budget (70 s of 60 s)",
         "Warning: two pictures are the same",
         "Warning from svm: slow",
@@ -409,6 +421,17 @@ def test_where_constants_were_found_and_class_weights_are_told():
     weighted = make_study([job("svm", "classical", 1)], class_weight="balanced")
     assert sum("Class weights: balanced" in line for line in header_lines(weighted)) == 1
     assert not any("Class weights" in line for line in header_lines(study))
+
+
+def test_the_trainings_of_a_pipeline_are_told_together():
+    chosen, kept = Tuning({"C": 10.0}, 0.9, 0.8, ()), Tuning({}, 0.8, 0.8, ())
+    jobs = [
+        job("svm", "classical", 10, seed=seed, tuning=found, tuning_seconds=10.0 + seed, tuning_candidates=20 + seed)
+        for seed, found in enumerate((chosen, kept, chosen))
+    ]
+    [line] = [line for line in remark_lines(make_study(jobs, repeats=3, tune=10)["animals"]) if "uned" in line]
+    expected = "Tuned: svm, 3 trainings: 2 of them with other settings than its own; 21 settings tried in 11 s each"
+    assert line == expected
 
 
 def test_a_job_in_words_has_what_tells_it_apart():

@@ -18,7 +18,10 @@ FIRST_COLUMNS = (
     *("dataset", "pipeline", "family", "status", "seed", "n_train", "n_features", "train_accuracy", "test_accuracy"),
     *("ci_low", "ci_high", "macro_f1", "fit_seconds", "predict_images_per_second", "peak_memory_mb", "model_bytes"),
 )
-LATER_COLUMNS = ("settings", "validation_accuracy", "augment", "answer_seconds")
+LATER_COLUMNS = (
+    *("settings", "validation_accuracy", "augment", "answer_seconds"),
+    *("tuning_seconds", "tuning_candidates"),
+)
 VALIDATION = {"1": [0.90, 0.92], "2": [0.95, 0.97], "4": [0.95, 0.96], "8": [0.60, 0.62]}
 WRONG = {"1": [36, 36], "2": [24, 16], "4": [12, 4], "8": [200, 192]}
 
@@ -121,6 +124,19 @@ def test_figures_that_only_some_runs_have_get_a_column_only_there():
     first, second = texts(figures_table(make_study(jobs)["animals"]))
     assert (first["mean corruption error"], first["fit J"], first["fit s"]) == ("25.00 %", "1,234", "1.0 (over budget)")
     assert (second["mean corruption error"], second["fit J"], second["fit s"]) == ("", "", "1.0")
+
+
+def test_what_tuning_took_stands_beside_the_fit_where_there_was_tuning():
+    took = [{"tuning_seconds": 119.96, "tuning_candidates": 1234}, {"tuning_seconds": 0.0, "tuning_candidates": 0}]
+    jobs = [job("svm", "classical", 10, 1.0, **took[0]), job("mine", "neural", 20, 2.0, **took[1])]
+    jobs.append(job("broken", "neural", "failed: x"))
+    for more in ({}, {"sweep": {"C": ["1"]}}):
+        table = figures_table(make_study(jobs, tune=120, **more)["animals"])
+        headings = [column.heading for column in table.columns]
+        assert headings[headings.index("fit s") :][:3] == ["fit s", "tuning s", "tried"]
+        shown = [(row["fit s"], row["tuning s"], row["tried"]) for row in texts(table)]
+        assert shown == [("1.0", "120.0", "1,234"), ("2.0", "0.0", "no search"), ("", "", "")]
+    assert "tried" not in texts(figures_table(make_study(jobs)["animals"]))[0]
 
 
 def test_a_pipeline_with_a_stack_of_its_own_is_marked():
