@@ -124,6 +124,14 @@ def compare(
             metavar="SECONDS", help="The time of each fit: neural pipelines stop then, others are shown as over budget."
         ),
     ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="A time for the whole run, such as 90s, 10m or 1h: seeds, preset, folds and steps of networks are cut "
+            "to it, and what was cut is said.",
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -309,12 +317,15 @@ def _compare(flags: dict[str, object]) -> int:
 def _fields(flags: dict[str, object]) -> dict[str, object]:
     """The fields of `RunSpec` that flags stand for."""
     from cvclassic.runs.settings import parse_setting, parse_sweep
+    from cvclassic.runs.within import parse_duration
 
     lists = {"dataset": "datasets", "pipeline": "pipelines", "set_": "settings", "sweep": "sweep"}
     fields = {name: value for name, value in flags.items() if name not in lists}
     for name, field in lists.items():
         if name in flags:
             fields[field] = flags[name]
+    if "within" in fields:
+        fields["within"] = parse_duration(fields["within"])
     if str(fields.get("repeats", "")).isdecimal():
         fields["repeats"] = int(fields["repeats"])
     if "pipelines" in fields:

@@ -14,8 +14,9 @@ from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
 from cvclassic.runs.local import Listener, run_locally
 from cvclassic.runs.plan import RunData, plan
-from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by, gather
+from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by
 from cvclassic.runs.record import describe_run
+from cvclassic.runs.within import gather_within
 from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, results_table
@@ -46,7 +47,7 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
         Write the files of the report into the folder, too.
     """
     with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
-        data, notes = gather(question or asked_by(folder.record.spec))
+        data, notes = gather_within(question or asked_by(folder.record.spec))
         jobs, left_out = plan(data)
         record = describe_run(data, jobs, [*notes, *left_out])
         if question:
@@ -78,7 +79,7 @@ def _run(
 def prepare(question: Question, out: Path) -> None:
     """Write the folder of a run that begins later, when `tell(None, out)` goes on with it."""
     with interruptible(), RunFolder.create(out) as folder:
-        data, notes = gather(question)
+        data, notes = gather_within(question)
         jobs, left_out = plan(data)
         folder.begin(describe_run(data, jobs, [*notes, *left_out]), list(data.datasets.values()))
 

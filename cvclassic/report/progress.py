@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cvclassic.report.harmless import harmless
-from cvclassic.runs.forecast import Forecast
+from cvclassic.runs.forecast import Forecast, duration
 from cvclassic.runs.job import Job, Outcome, Result
 from cvclassic.study.tables import percent
 
@@ -56,13 +56,6 @@ def show_progress(
             finished += 1
 
         yield listen
-
-
-def duration(seconds: float) -> str:
-    """In words, to no more places than a forecast bears: "20 s", "4 min", "2.5 h"."""
-    if seconds < 100:
-        return f"{max(5 * round(seconds / 5), 5)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _expected(jobs: Sequence[Job], forecast: Forecast) -> str:

@@ -8,7 +8,7 @@ job.py                          the types: jobs, results, outcomes, and the reco
 estimator.py, fit.py            one job from its data to its outcome; with corruptions.py, measure.py
 tuning.py, halving.py,          the choice of its parameters within a time, and the spaces that pipelines declare
 search.py
-forecast.py                     how long it will take
+forecast.py, within.py          how long it will take, and what is cut to a time
 local.py, interrupt.py          the executor: a process for each job, with limits; signals that end a run
 launcher.py, worker.py          both ends of its processes; handover.py packs a job, processes.py ends process trees
 folder.py, record.py            the files of a run, and what it says of itself

@@ -103,7 +103,7 @@ class Forecast:
         trained = self._data.pipelines[job.pipeline].family in TRAINED_BY_KERAS
         learned, pixels = job.n_train, task.image_shape[0] * task.image_shape[1] / 32**2
         if trained:
-            learned *= task.stack.epochs
+            learned *= task.stack.planned_epochs(job.n_train) or 1
         elif (job.pipeline, task.augment) != ("color_histogram_svm", "mirror"):  # which it has no use for
             learned *= COPIES.get(task.augment, 1)
         predicted = 3 * len(part.test) + min(job.n_train, TRAIN_SAMPLE) + len(part.validation)
@@ -112,8 +112,15 @@ class Forecast:
         images = learned + PREDICTION * predicted
         fit = rate.image * pixels * images + rate.pair * learned * images
         if trained and spec.time_budget is not None:
-            fit = min(fit, spec.time_budget)
-        return rate.start + fit
+            fit = spec.time_budget if task.stack.epochs is None else min(fit, spec.time_budget)
+        return rate.start + fit + (spec.tune or 0.0)
+
+
+def duration(seconds: float) -> str:
+    """In words, to no more places than a forecast bears: "20 s", "4 min", "2.5 h"."""
+    if seconds < 100:
+        return f"{max(5 * round(seconds / 5), 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _ratio(ended: list[tuple[float, float]]) -> float:

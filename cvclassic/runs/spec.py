@@ -21,6 +21,7 @@ MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
 AUTO = "auto"
 DEFAULT_FOLDS = 5
 FEW_IMAGES = 2000  # below this a single test part is too small a sample
+SHORT_FIT = 60.0  # seconds: what takes longer is not repeated by itself
 
 
 class Preset(NamedTuple):
@@ -83,6 +84,8 @@ class RunSpec:
         data sets in which a mirror image keeps its label (their trait), else "none".
     class_weight : {"balanced", "none"}, optional
         "balanced" lets each class weigh the same in every pipeline, however many images it has.
+    within : float, optional
+        Seconds for the whole run: seeds, preset, folds and steps of networks are cut until its forecast is within them.
     tune : float, optional
         Seconds for which each job searches the space that its pipeline declares (`search` in its file), on validation
         images or by cross-validation on training images, before it is fitted with what was found.
@@ -137,6 +140,7 @@ class RunSpec:
     brought: Pairs[str] = ()
     augment: Literal["none", "mirror", "shift", "affine"] | None = None
     class_weight: Literal["balanced"] | None = None
+    within: float | None = None
 
     def __post_init__(self):
         for name in ("datasets", "pipelines"):
@@ -293,6 +297,7 @@ _WHOLE = {
     "train_size": 1, "folds": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
 }  # fmt: skip
 _POSITIVE = {
+    "within": "a number of seconds above 0",
     "learning_rate": "a number above 0",
     "time_budget": "a number of seconds above 0",
     "tune": "the seconds that each pipeline may search, such as 120",
@@ -301,7 +306,7 @@ _POSITIVE = {
 }
 _OPTIONAL = (
     *("train_size", "folds", "repeats", "batch_size", "epochs", "threads"),
-    *("learning_rate", "time_budget", "tune", "memory_limit"),
+    *("within", "learning_rate", "time_budget", "tune", "memory_limit"),
 )
 
 

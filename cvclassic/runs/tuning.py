@@ -91,8 +91,10 @@ def shortened(stack: TrainingStack, share: float) -> TrainingStack:
     """The stack for a training of `share` of the steps, over which the learning rate takes the same course."""
     if share == 1:
         return stack
-    epochs = max(1, round(stack.epochs * share))
-    changes = {"epochs": epochs, "warmup_epochs": min(round(stack.warmup_epochs * share), epochs - 1)}
+    changes = {"min_steps": round(stack.min_steps * share)}
+    if stack.epochs is not None:
+        epochs = max(1, round(stack.epochs * share))
+        changes |= {"epochs": epochs, "warmup_epochs": min(round(stack.warmup_epochs * share), epochs - 1)}
     if stack.decay_epochs is not None:
         changes["decay_epochs"] = max(1, round(stack.decay_epochs * share))
     if stack.time_budget is not None:

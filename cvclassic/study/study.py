@@ -19,12 +19,11 @@ import numpy as np
 
 from cvclassic.runs.job import FAMILIES, DatasetRecord, Job, Outcome, PipelineRecord, Predictions, Result, Run
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
-from cvclassic.runs.spec import AUTO
+from cvclassic.runs.spec import AUTO, SHORT_FIT
 from cvclassic.study.contrasts import Contrast, contrasts_of
 from cvclassic.study.folds import pooled, pooled_job
 from cvclassic.study.statistics import confusion_matrix, wilson_interval
 
-SHORT_FIT = 60.0  # seconds: what takes longer is not repeated by itself
 SEEDS = 3
 
 
@@ -235,7 +234,11 @@ class DatasetStudy:
         jobs = []
         for family in FAMILIES:
             best = self.best(family)
-            if best is None or not best.complete or best.mean("fit_seconds") >= SHORT_FIT:
+            if (
+                best is None
+                or not best.complete
+                or best.mean("fit_seconds") + (best.mean("tuning_seconds") or 0) >= SHORT_FIT
+            ):
                 continue
             done = len(best.outcomes)
             if done == len(best.succeeded) and (done < 2 or (best.varies and done < SEEDS)):
