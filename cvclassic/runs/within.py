@@ -74,7 +74,7 @@ def _cuts(data: RunData, asked: RunSpec) -> Iterator[tuple[str, RunSpec]]:
 
 
 def _forecast(data: RunData) -> float:
-    """Seconds of all jobs, with those of the seeds that contenders may get: of each family at most its longest twice."""
+    """Seconds of all jobs, and of the seeds that contenders may get: of each family at most its longest twice."""
     jobs, _ = plan(data)
     forecast = Forecast(data)
     further: dict[tuple[str, str], float] = {}

@@ -45,19 +45,18 @@ def test_the_less_time_the_more_is_cut():
         assert kept[1] == (0 if "a single split" in cuts[-1] else 3 if "3 folds" in cuts[-1] else 5)
     assert all(set(fewer) <= set(more) for fewer, more in zip(cuts, cuts[1:], strict=False))
     assert cuts[-1] == [
-        "one seed for all",
         "preset quick",
         "3 folds",
         "at least 250 steps of each network",
         "a single split",
     ]
-    assert notes[1].startswith("To be done within 5 s this is still too much: it will take about")
+    assert notes[1].startswith("To be done within 1 s this is still too much: it will take about")
 
 
 def test_what_was_asked_for_stays():
     data, notes = settled(1, folds=5, preset="standard", epochs=10)
     assert (data.spec.preset, len(data.datasets["arrays"].folds), data.spec.epochs) == ("standard", 5, 10)
-    assert [note.startswith("To be done within 5 s this is still") for note in notes] == [True]
+    assert [note.startswith("To be done within 1 s this is still") for note in notes] == [True]
 
 
 def test_a_run_that_goes_on_is_cut_as_it_was():
