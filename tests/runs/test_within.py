@@ -18,7 +18,7 @@ def test_a_time_is_read_with_its_unit(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "soon", "-3", "0", "10d", "1e3"])
 def test_what_is_no_time_is_refused_with_an_example(text):
-    with pytest.raises(InputError, match="write a time such as 90s, 10m or 1.5h"):
+    with pytest.raises(InputError, match=r"write a time such as 90s, 10m or 1\.5h"):
         parse_duration(text)
 
 
