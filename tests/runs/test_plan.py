@@ -279,6 +279,17 @@ def test_a_space_holds_stack_and_model_but_for_what_is_set(digits, tmp_path):
     assert names(sweep={"optimizer": ["sgd", "adam"], "WIDTH": [1, 2]}) == {"learning_rate"}
 
 
+def test_what_augment_settles_is_not_searched():
+    shapes = datasets.load("shapes", train_size=300)
+
+    def names(**fields):
+        data = data_of(shapes, ["cnn"], tune=1, **fields)
+        return set(data.space(plan(data)[0][0]))
+
+    assert names() - names(augment="none") == {"mirror", "shift"}
+    assert names() >= names(augment="none") | {"learning_rate", "width", "dropout", "weight_decay"}
+
+
 @pytest.mark.parametrize(
     ("space", "message"),
     [
