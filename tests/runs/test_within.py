@@ -1,5 +1,7 @@
 """A run cut to a time: what is cut, in which order, and what is said of it."""
 
+from itertools import pairwise
+
 import pytest
 
 from cvclassic import datasets
@@ -43,7 +45,7 @@ def test_the_less_time_the_more_is_cut():
         assert ("preset quick" in cuts[-1]) == (kept[0] == "quick")
         assert ("at least 250 steps of each network" in cuts[-1]) == (kept[2] == 250)
         assert kept[1] == (0 if "a single split" in cuts[-1] else 3 if "3 folds" in cuts[-1] else 5)
-    assert all(set(fewer) <= set(more) for fewer, more in zip(cuts, cuts[1:], strict=False))
+    assert all(set(fewer) <= set(more) for fewer, more in pairwise(cuts))
     assert cuts[-1] == [
         "preset quick",
         "3 folds",
