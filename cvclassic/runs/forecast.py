@@ -98,8 +98,10 @@ class Forecast:
         spec, task = self._data.spec, self._data.task(job)
         trained = self._data.pipelines[job.pipeline].family in TRAINED_BY_KERAS
         learned, pixels = job.n_train, task.image_shape[0] * task.image_shape[1] / 32**2
+        if trained and (epochs := task.stack.planned_epochs(job.n_train)) is None:
+            return rate.start + task.stack.time_budget
         if trained:
-            learned *= task.stack.epochs
+            learned *= epochs
         elif (job.pipeline, task.augment) != ("color_histogram_svm", "mirror"):  # which it has no use for
             learned *= COPIES.get(task.augment, 1)
         predicted = 3 * len(part.test) + min(job.n_train, TRAIN_SAMPLE) + len(part.validation)
