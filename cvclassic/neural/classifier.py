@@ -100,6 +100,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         samples.
     overfit_epoch_ : int or None
         The epoch, counted from 0, from which on the validation loss rose while the training loss fell.
+    converged_ : bool
+        False where the network was still learning when training ended: more steps promise more accuracy, by a rule
+        that stands in `convergence.worthwhile`.
     """
 
     # Inside a Pipeline(transform_input=["X_val"]) with metadata routing on, fit gets these without set_fit_request.

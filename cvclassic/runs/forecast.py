@@ -102,8 +102,10 @@ class Forecast:
         spec, task = self._data.spec, self._data.task(job)
         trained = self._data.pipelines[job.pipeline].family in TRAINED_BY_KERAS
         learned, pixels = job.n_train, task.image_shape[0] * task.image_shape[1] / 32**2
+        if trained and (epochs := task.stack.planned_epochs(job.n_train)) is None:
+            return rate.start + task.stack.time_budget + (spec.tune or 0.0)
         if trained:
-            learned *= task.stack.planned_epochs(job.n_train) or 1
+            learned *= epochs
         elif (job.pipeline, task.augment) != ("color_histogram_svm", "mirror"):  # which it has no use for
             learned *= COPIES.get(task.augment, 1)
         predicted = 3 * len(part.test) + min(job.n_train, TRAIN_SAMPLE) + len(part.validation)
@@ -112,7 +114,7 @@ class Forecast:
         images = learned + PREDICTION * predicted
         fit = rate.image * pixels * images + rate.pair * learned * images
         if trained and spec.time_budget is not None:
-            fit = spec.time_budget if task.stack.epochs is None else min(fit, spec.time_budget)
+            fit = min(fit, spec.time_budget)
         return rate.start + fit + (spec.tune or 0.0)
 
 
