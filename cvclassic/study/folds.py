@@ -54,6 +54,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures["corruptions"] = _corruptions(results)
     figures["backbone"] = _of_all(results, "backbone", lambda found: ", ".join(dict.fromkeys(found)))
     figures["augment"] = results[0].augment
+    figures["converged"] = _of_all(results, "converged", all)
     figures["warnings"] = tuple(dict.fromkeys(warning for result in results for warning in result.warnings))
     predictions = _joined([outcome.predictions for outcome in outcomes], dataset.sizes.test)
     if predictions is not None:

@@ -122,7 +122,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
     """What else a reader must know: changed images, samples, recipes, backbones, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
     results = [outcome.result for outcome in dataset.trainings]
-    lines = [*_repeats_lines(dataset), *_augmentation_lines(dataset)]
+    lines = [*_repeats_lines(dataset), *_learning_lines(dataset), *_augmentation_lines(dataset)]
     sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
     if sampled:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
@@ -336,6 +336,21 @@ def _repeats_lines(dataset: DatasetStudy) -> list[str]:
     parts = [f"{each.name} with {len(each.succeeded)} seeds" for each in repeated]
     parts += [f"{each.name}, which gives the same with another seed" for each in alike]
     return [f"Chosen by seed {seed}, then repeated: {'; '.join(parts)}"]
+
+
+def _learning_lines(dataset: DatasetStudy) -> list[str]:
+    """Which networks were still learning when their training ended, and what to do."""
+    parts = []
+    for each in dataset.configurations:
+        told = [result.converged for result in each.trainings if result.converged is not None]
+        if n := told.count(False):
+            parts.append(each.name if len(told) == 1 else f"{each.name} ({n} of {len(told)} trainings)")
+    if not parts:
+        return []
+    return [
+        f"Still learning when training ended: {', '.join(parts)}. More steps promise more accuracy: --preset full, "
+        "--epochs or --set min_steps="
+    ]
 
 
 def _recipe_lines(dataset: DatasetStudy) -> list[str]:

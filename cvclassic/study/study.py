@@ -94,6 +94,12 @@ class Configuration:
         """Trainings that can differ: seeds, or 1 where these make no difference."""
         return len(self.succeeded) if self.varies else min(len(self.succeeded), 1)
 
+    @property
+    def converged(self) -> bool | None:
+        """Whether none of its trainings was still learning when it ended; None where that is told of none."""
+        told = [result.converged for result in self.trainings if result.converged is not None]
+        return all(told) if told else None
+
     def values(self, figure: str) -> list[float]:
         """A figure of `Result` over the seeds that succeeded and have it."""
         return [value for result in self.results if (value := getattr(result, figure)) is not None]

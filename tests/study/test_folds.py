@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from cvclassic.runs.job import Job, Outcome, Predictions, Result, Sizes
-from cvclassic.study.sentences import answer, description_lines
+from cvclassic.study.sentences import answer, description_lines, remark_lines
 from cvclassic.study.study import Study
 from cvclassic.study.tables import figures_table, folds_table, results_table
 from tests.made_runs import make_run
@@ -129,3 +129,17 @@ def test_predictions_that_are_missing_or_overlap_are_not_pooled():
         [outcome] = folded_study(outcomes[0], broken, outcomes[2]).outcomes
         assert outcome.predictions is None
         assert outcome.result.test_accuracy == pytest.approx(81 / 90)
+
+
+def test_networks_that_were_still_learning_are_told_with_what_to_do():
+    nets = folds_of("net", "neural", [3, 3, 3], [0.9] * 3)
+    nets = [Outcome(replace(each.result, converged=k != 1), each.predictions) for k, each in enumerate(nets)]
+    study = folded_study(*nets)
+    assert study.configurations[0].converged is study.outcomes[0].result.converged is False
+    assert remark_lines(study)[0] == (
+        "Still learning when training ended: net (1 of 3 trainings). More steps promise more accuracy: --preset full, "
+        "--epochs or --set min_steps="
+    )
+    settled = [Outcome(replace(each.result, converged=True), each.predictions) for each in nets]
+    assert folded_study(*settled).configurations[0].converged is True
+    assert folded_study(*folds_of("svm", "classical", [3] * 3, [0.9] * 3)).configurations[0].converged is None
