@@ -21,10 +21,9 @@ from cvclassic.neural.applications import application
 from cvclassic.svm import LinearSVM
 
 family = "pretrained"
-found_on = "CIFAR-10 (scaling, C)"
 found_on = "CIFAR-10's training part"
 
-MOST_IMAGES = 2_000  # by default: they are embedded in about half a minute
+MOST_IMAGES = 2_000  # by default: EfficientNet-Lite0 embedded 140 images a second on 2 cores of an AMD EPYC
 HOW = (
     "name an ONNX file in the environment's CVCLASSIC_BACKBONE or by --set backbone=FILE, or a Keras application, "
     "whose weights are downloaded, such as --set backbone=MobileNetV2; data/README.md tells where to get one."
