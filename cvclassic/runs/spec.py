@@ -32,8 +32,9 @@ class Preset(NamedTuple):
     min_steps: int
 
 
-# 500 steps: on sets of 81 to 900 images cnn, mlp and hog_linear_head gained at most 1 point of test accuracy from four
-# times as many steps of batches of 64, and nearly all of them had learned their training images (2026-11-24).
+# After 500 steps of batches of 64 cnn and mlp knew 98 to 100 % of the training images of sets of 81 to 900. From 250 to
+# 1,000 steps test accuracy rose by at most 2.4 points on digits and shapes at 90, shapes at 270, MNIST and CIFAR-10 at
+# 1,000, and 336 textures; from 500 to 2,000 that of cnn on shapes at 900 by 3 (seed 0, 2026-11-24).
 PRESETS = {"quick": Preset(5000, 4, 500), "standard": Preset(None, 6, 500), "full": Preset(None, 30, 2000)}
 
 
