@@ -17,6 +17,7 @@ import psutil
 from cvclassic.runs.processes import descendants, end_descendants, lives, memory_of, session_of
 from cvclassic.runs.worker import ENDED, READY, Handover
 
+LAST_WORDS_SECONDS = 1.0  # for what a dead launcher had written
 POLL_SECONDS = 0.05
 SEARCH_SECONDS = 0.5  # between two searches for what a worker has started: each looks at all processes of the machine
 THREAD_VARIABLES = (
@@ -77,7 +78,10 @@ class Launcher:
         code = self._next_message(seconds)
         if code is None and not lives(self._handle):
             self.end()  # what the launcher leaves
-            code = self._process.returncode
+            self._listener.join(LAST_WORDS_SECONDS)
+            while code is None and not self._messages.empty():
+                code = self._next_message(0)
+            code = self._process.returncode if code is None else code
         return code
 
     def memory(self, enough: int) -> int:
@@ -122,7 +126,8 @@ class Launcher:
             start_new_session=True,  # Ctrl-C and a closed terminal are the run's business
         )
         self._handle = psutil.Process(self._process.pid)
-        threading.Thread(target=_listen_to, args=(self._process.stdout, self._messages), daemon=True).start()
+        self._listener = threading.Thread(target=_listen_to, args=(self._process.stdout, self._messages), daemon=True)
+        self._listener.start()
 
     def _next_message(self, seconds: float) -> int | None:
         """The exit code, where the next message within `seconds` is one."""
