@@ -25,7 +25,7 @@ def interruptible() -> Iterator[None]:
 
     def raise_again(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            again = threading.Timer(0.01, _thread.interrupt_main, taken[:1])
+            again = threading.Timer(0.01, _interrupt_main_thread, [taken[0] if taken else signal.SIGINT])
             again.daemon = True
             again.start()
         else:
@@ -40,6 +40,14 @@ def interruptible() -> Iterator[None]:
         sys.unraisablehook = hook
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt_main_thread(number: int) -> None:
+    """Send a signal that also ends what the main thread is waiting for."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -164,18 +164,34 @@ def _alone(dataset: DatasetStudy, only: Configuration) -> str:
 
 def _two(dataset: DatasetStudy) -> list[str]:
     """The two that the question is about, and whether they differ."""
-    if dataset.record.folds and _question(dataset):
-        return _two_in_folds(dataset)
-    question, contenders = _question(dataset), dataset.contenders
+    folds, question, contenders = dataset.record.folds, _question(dataset), dataset.contenders
+    if folds and question:
+        return [_tested_once(dataset), *_two_in_folds(dataset)]
     first, second = question or contenders[:2]
     winner = f"the best pipeline {_chosen(first, contenders, _n_validation(dataset))}"
     roles = _roles(dataset, *question) if question else [winner, "the next"]
-    return [
-        f"On {dataset.name}, {first.name}, {roles[0]}, classifies {_accuracy(first)} of the {_test_images(dataset)} "
-        f"rightly, after a fit of {_fit(first)}; {second.name}, {roles[1]}, needs {_fit(second)} and reaches "
-        f"{_accuracy(second, short=True)}.{_one_family(dataset)}",
+    start = "" if folds else f"On {dataset.name}, "
+    of = "" if folds else f" of the {_test_images(dataset)}"
+    sentences = [
+        f"{start}{first.name}, {roles[0]}, classifies {_accuracy(first)}{of} rightly, after a fit of {_fit(first)}; "
+        f"{second.name}, {roles[1]}, needs {_fit(second)} and reaches {_accuracy(second, short=True)}."
+        f"{_one_family(dataset)}",
         _difference(first, second, dataset.contrast(first, second), len(dataset.contrasts) // 2),
     ]
+    if not folds:
+        return sentences
+    choice = dataset.choice()
+    inside = (
+        f"Chosen inside each fold, on its validation images alone, the best classifies {_accuracy(choice)} rightly."
+    )
+    return [_tested_once(dataset), *sentences, *([] if choice is first else [inside])]
+
+
+def _tested_once(dataset: DatasetStudy) -> str:
+    return (
+        f"On {dataset.name} each of the {dataset.record.sizes.test:,} images was tested once, by a model that never "
+        f"saw it ({len(dataset.record.folds)} folds)."
+    )
 
 
 def _two_in_folds(dataset: DatasetStudy) -> list[str]:
@@ -184,17 +200,15 @@ def _two_in_folds(dataset: DatasetStudy) -> list[str]:
     named, choices, said, several = [], [], [], False
     for family in families:
         best, choice = dataset.best(family), dataset.choice(family)
-        role = f"{best.name}, the only {family} pipeline,"
+        role, fit = f"{best.name}, the only {family} pipeline,", f", after a fit of {_fit(best)}"
         if choice is not best:
-            several = True
+            several, fit = True, ""
             choice = replace(choice, name=f"the best {family} one")
             role = f"the best {family} pipeline, chosen in each fold on its validation images,"
         named.append(best)
         choices.append(choice)
-        said.append(f"{role} classifies {_accuracy(choice)} rightly")
+        said.append(f"{role} classifies {_accuracy(choice)} rightly{fit}")
     sentences = [
-        f"On {dataset.name} each of the {dataset.record.sizes.test:,} images was tested once, by a model that never "
-        f"saw it ({len(dataset.record.folds)} folds).",
         f"{_capital('; '.join(said))}.",
         _difference(*choices, contrast_of(*choices), 1),
     ]

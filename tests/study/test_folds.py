@@ -143,3 +143,12 @@ def test_networks_that_were_still_learning_are_told_with_what_to_do():
     settled = [Outcome(replace(each.result, converged=True), each.predictions) for each in nets]
     assert folded_study(*settled).configurations[0].converged is True
     assert folded_study(*folds_of("svm", "classical", [3] * 3, [0.9] * 3)).configurations[0].converged is None
+
+
+def test_of_one_family_the_winner_stands_against_the_next_and_the_choice_inside_the_folds_is_told():
+    a = folds_of("a", "classical", [3, 9, 3], [0.9, 0.7, 0.95])
+    b = folds_of("b", "classical", [6, 3, 6], [0.8, 0.9, 0.8])
+    first, second, _, inside, *_ = answer(folded_study(*a, *b))
+    assert first.startswith("On animals each of the 90 images was tested once")
+    assert second.startswith("a, the best pipeline on the validation images of all folds, classifies 83.33 % (")
+    assert inside.startswith("Chosen inside each fold, on its validation images alone, the best classifies 90.00 % (")
