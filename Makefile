@@ -10,7 +10,7 @@ compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 5 minutes.
 faults: $(INSTALLED)

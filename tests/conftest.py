@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,11 @@ def heeds_hangup():
     before = signal.signal(number, signal.SIG_DFL)
     yield
     signal.signal(number, before)
+
+
+@pytest.fixture(autouse=True)
+def keras_forgets():
+    """What Keras remembers of a test's networks is let go, which the garbage collector takes seconds for otherwise."""
+    yield
+    if "keras" in sys.modules and hasattr(sys.modules["keras"], "utils"):
+        sys.modules["keras"].utils.clear_session(free_memory=False)

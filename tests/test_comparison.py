@@ -185,8 +185,8 @@ def test_readme_s_script_runs_in_an_empty_folder_without_a_main_guard(tmp_path):
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "On photos, " in done.stdout
-    assert "On arrays, " in done.stdout
+    assert "On photos each of the 120 images was tested once" in done.stdout
+    assert "On arrays each of the 1,797 images was tested once" in done.stdout
     assert (tmp_path / "x.html").is_file()
 
 
