@@ -16,7 +16,7 @@ test: $(INSTALLED)
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 
-# What takes minutes: trainings long enough to tell whether a network learns. About XX minutes.
+# What takes minutes: trainings long enough to tell whether a network learns. Some minutes.
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 tests/slow $(ARGS)
 
