@@ -1,6 +1,5 @@
 """Shared by all tests: a small data set of real digits, and pipeline files that behave in given ways."""
 
-import gc
 import os
 import signal
 import sys
@@ -116,13 +115,7 @@ def heeds_hangup():
 
 @pytest.fixture(autouse=True)
 def keras_forgets():
-    """Networks of a test are freed at its end: many of them at once take the garbage collector half a minute.
-
-    What is imported by then is left out of later collections, which makes them quick.
-    """
+    """What Keras remembers of a test's networks is let go, which the garbage collector takes seconds for otherwise."""
     yield
     if "keras" in sys.modules and hasattr(sys.modules["keras"], "utils"):
         sys.modules["keras"].utils.clear_session(free_memory=False)
-        gc.collect()
-        if not gc.get_freeze_count():
-            gc.freeze()
