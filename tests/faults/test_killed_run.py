@@ -44,7 +44,21 @@ def test_a_killed_run_resumes_in_its_epoch(tmp_path):
         return process.returncode, output
 
     code, output = compare(
-        *("--dataset", "digits", "--pipeline", pipeline, "--train-size", 300, "--epochs", 9, "--out", run, "--offline")
+        *(
+            "--dataset",
+            "digits",
+            "--pipeline",
+            pipeline,
+            "--train-size",
+            300,
+            "--batch-size",
+            4,
+            "--epochs",
+            9,
+            "--out",
+            run,
+            "--offline",
+        )
     )
     assert code == -9, output
     [state] = run.rglob("training.json")
