@@ -245,6 +245,21 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(digits, tmp_path,
     assert os.listdir(tmp_path) == ["training.csv"]
 
 
+def test_of_short_epochs_several_make_up_a_backup(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(course, "SHORT_EPOCH", 9)  # three epochs of four steps
+    fields = {"model": functools.partial(mlp, width=16), "epochs": 11, "learning_rate": 0.01}
+    uninterrupted = fit(digits, **fields)
+    interrupted(digits, tmp_path, KillAt(8), **fields)
+    kept = sorted(path.name for path in (tmp_path / "backup").iterdir())
+    assert kept == ["best-6.weights.h5", "best-8.weights.h5", "epoch-6.weights.h5", "training.json"]
+    model, output = resumed(digits, tmp_path, capsys, **fields)
+    assert "going on after epoch 6" in output
+    assert re.findall(r"^epoch (\d+)/11", output, re.MULTILINE) == ["9", "11"]
+    assert model.history_["val_loss"] == pytest.approx(uninterrupted.history_["val_loss"], rel=1e-3)
+    assert model.best_epoch_ == uninterrupted.best_epoch_
+    assert (model.converged_, len(csv_rows(tmp_path))) == (uninterrupted.converged_, 11)
+
+
 def test_patience_and_best_value_go_on(digits, tmp_path, capsys):
     X, X_val, y, y_val = digits
     wrong = X, X_val, y, (y_val + 1) % 10  # the better the network, the worse it looks
