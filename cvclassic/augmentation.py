@@ -21,7 +21,7 @@ from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
 AUGMENTATIONS = ("none", "mirror", "shift", "affine")
-SHIFT_PART = 16  # training images are shifted by up to their shorter side over this
+SHIFT_PART = 16  # of the shorter side
 
 
 def layers(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
@@ -58,7 +58,7 @@ def augmented(estimator: BaseEstimator, augment: str, *, image_shape: tuple[int,
     image_shape : (height, width) or (height, width, 3)
     seed : int
     """
-    shift = max(min(image_shape[:2]) // SHIFT_PART, 1)
+    shift = largest_shift(image_shape)
     of_network = {"mirror": {"model__mirror": True}, "shift": {"model__shift": shift}}.get(augment, {})
     if of_network and set(of_network) <= set(estimator.get_params()):
         return estimator.set_params(**of_network)
@@ -67,6 +67,11 @@ def augmented(estimator: BaseEstimator, augment: str, *, image_shape: tuple[int,
     if augment == "shift":
         return AffineAugmentation(estimator, rotation=0, shear=0, scale=0, shift=shift, random_state=seed)
     return AffineAugmentation(estimator, shift=shift, random_state=seed) if augment == "affine" else estimator
+
+
+def largest_shift(image_shape: tuple[int, ...]) -> int:
+    """Pixels by which training images are shifted at most: a 16th of the shorter side, and at least one."""
+    return max(min(image_shape[:2]) // SHIFT_PART, 1)
 
 
 def augmentation_of(estimator: BaseEstimator) -> str:

@@ -213,7 +213,7 @@ class Compare(typer.core.TyperCommand):
 
     def parse_args(self, context: typer.Context, arguments: list[str]) -> list[str]:
         for given, following in itertools.pairwise([*arguments, ""]):
-            if given == "--tune" and not _is_number(following):
+            if given == "--tune" and not following.lstrip("+.")[:1].isdigit():
                 line = "--tune takes the seconds that each pipeline may search, such as --tune 120."
                 raise typer.Exit(_say_error(line))
         return super().parse_args(context, arguments)
@@ -234,14 +234,6 @@ def cvclassic(
     ] = False,
 ) -> None:
     """Classical computer vision that is fast, and an honest comparison of it with neural networks."""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _exit_with(call: Callable[[], int]) -> None:

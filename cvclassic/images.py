@@ -4,12 +4,15 @@ A batch is a `numpy.ndarray` of shape `(n, height, width)` (gray) or `(n, height
 or floating point in [0, 1]. BGR exists only inside a cv2 call.
 """
 
+import hashlib
+
 import cv2
 import numpy as np
 
 from cvclassic.errors import InputError
 
 COLOR_SPACES = ("rgb", "hsv", "lab", "gray")
+DIGEST_BYTES = 16
 
 _CONVERSIONS = {"hsv": cv2.COLOR_RGB2HSV, "lab": cv2.COLOR_RGB2LAB, "gray": cv2.COLOR_RGB2GRAY}
 _UINT8_RANGES = {
@@ -141,3 +144,14 @@ def check_color_space(color_space: str) -> None:
     """Raise `InputError` unless `color_space` is one of `COLOR_SPACES`."""
     if color_space not in COLOR_SPACES:
         raise InputError(f"color_space={color_space!r} is unknown; use one of {', '.join(COLOR_SPACES)}.")
+
+
+def digests(X: np.ndarray) -> np.ndarray:
+    """A hash of each image of a batch, (n, 16), uint8: exact copies share it. Other shapes or dtypes have another."""
+    kind = f"{X.dtype.str}{X.shape[1:]}".encode()
+    found = bytearray()
+    for image in X:
+        digest = hashlib.blake2b(kind, digest_size=DIGEST_BYTES)
+        digest.update(np.ascontiguousarray(image))
+        found += digest.digest()
+    return np.frombuffer(bytes(found), np.uint8).reshape(len(X), DIGEST_BYTES)

@@ -1,21 +1,13 @@
 """Convolutional network with batch normalization and dropout."""
 
-from cvclassic.neural import NeuralClassifier, cnn
+from cvclassic.neural import NeuralClassifier, cnn, search_space
 
 family = "neural"
 found_on = "CIFAR-10 (layers, learning rate)"
 
 
 def search(task):
-    rate = task.stack.initial_learning_rate()
-    mirror = {"mirror": [False, True]} if "mirror" in task.traits else {}
-    return mirror | {
-        "learning_rate": (rate / 10, 3 * rate, "log"),
-        "weight_decay": (0.001, 1.0, "log"),
-        "width": [16, 32, 64],
-        "dropout": (0.0, 0.6),
-        "shift": [0, 1, 2],
-    }
+    return search_space(task.stack, task.traits, widths=[16, 32, 64])
 
 
 def build(task):

@@ -4,6 +4,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cvclassic.features import HOG
+from cvclassic.features.hog import search_space
 from cvclassic.neural import NeuralClassifier, linear_head
 
 family = "hybrid"
@@ -12,13 +13,8 @@ found_on = "CIFAR-10 (learning rate)"
 
 def search(task):
     rate = task.stack.initial_learning_rate()
-    return {
-        "learning_rate": (rate / 10, 3 * rate, "log"),
-        "l2": (1e-6, 1e-2, "log"),
-        "orientations": [6, 9, 12, 18],
-        "signed": [False, True],
-        "cell_size": sorted({max(min(task.image_shape[:2]) // cells, 4) for cells in (3, 4, 5, 6)}),
-    }
+    own = {"learning_rate": (rate / 10, 3 * rate, "log"), "l2": (1e-6, 1e-2, "log")}
+    return own | search_space(task.image_shape)
 
 
 def build(task):

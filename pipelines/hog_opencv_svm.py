@@ -4,18 +4,14 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from cvclassic.features import HOG
+from cvclassic.features.hog import search_space
 from cvclassic.svm import OpenCVSVM
 
 family = "classical"
 
 
 def search(task):
-    return {
-        "C": (0.3, 300, "log"),
-        "gamma": (0.1, 10, "log"),
-        "orientations": [6, 9, 12, 18],
-        "signed": [False, True],
-    }
+    return {"C": (0.3, 300, "log"), "gamma": (0.1, 10, "log")} | search_space(task.image_shape)
 
 
 def build(task):

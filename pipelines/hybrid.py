@@ -1,6 +1,6 @@
 """Convolutional network that also sees the image's HOG, with an auxiliary output on its convolutions."""
 
-from cvclassic.neural import NeuralClassifier, hybrid
+from cvclassic.neural import NeuralClassifier, hybrid, search_space
 
 family = "hybrid"
 default = False
@@ -8,12 +8,7 @@ found_on = "CIFAR-10 (layers, learning rate)"
 
 
 def search(task):
-    rate = task.stack.initial_learning_rate()
-    mirror = {"mirror": [False, True]} if "mirror" in task.traits else {}
-    return mirror | {
-        "learning_rate": (rate / 10, 3 * rate, "log"),
-        "weight_decay": (0.001, 1.0, "log"),
-    }
+    return search_space(task.stack, task.traits)
 
 
 def build(task):

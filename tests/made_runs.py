@@ -30,6 +30,11 @@ HISTORY = {
 }
 
 
+def job(pipeline: str, family: str, wrong: object, seconds: float = 1.0, **changes: object) -> tuple:
+    """One of the `jobs` of `make_run`, on the data set "animals"."""
+    return ("animals", pipeline, family, wrong, seconds, changes)
+
+
 def make_run(jobs, *, sets=("animals",), classes=CLASSES, n_test=400, shape=(32, 32, 3), name="run", **more) -> Run:
     """A run of `jobs`: (data set, pipeline, family, wrong, fit seconds), or with a dict of changes at the end.
 

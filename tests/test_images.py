@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cvclassic.errors import InputError
-from cvclassic.images import COLOR_SPACES, channel_ranges, check_images, convert, is_color, to_gray
+from cvclassic.images import COLOR_SPACES, channel_ranges, check_images, convert, digests, is_color, to_gray
 
 RGB = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
 
@@ -147,3 +147,10 @@ def test_converted_values_stay_within_the_channel_ranges(color_space, dtype):
         # cvtColor's float Lab is interpolated from a table and overshoots by less than this.
         assert values.min() >= low - 0.1
         assert values.max() < high if dtype == np.uint8 else values.max() <= high + 0.1
+
+
+def test_digests_tell_images_apart_by_pixels_shape_and_dtype():
+    images = np.concatenate([RGB, RGB])
+    batches = [images, images[:, ::-1], images.reshape(6, 7, 5, 3), images.astype(np.float32), images[:, :, ::-1]]
+    assert len({bytes(digest) for batch in batches for digest in digests(batch)}) == 3 * len(batches)
+    np.testing.assert_array_equal(digests(images)[:3], digests(images)[3:])

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
-from cvclassic.datasets.groups import digests, together
+from cvclassic.datasets.groups import together
 from cvclassic.errors import InputError
-from cvclassic.images import check_images
+from cvclassic.images import check_images, digests
 
 
 def from_arrays(
@@ -72,7 +72,7 @@ def from_arrays(
         provenance="arrays that a Python call brought",
         traits=frozenset(traits),
         n_train=n_train,
-        groups=together(digests(pixels), *known),
+        groups=together([bytes(digest) for digest in digests(pixels)], *known),
     )
     return drawn(name, source.apart(), seed=seed, train_size=train_size, max_train_size=max_train_size)
 

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from cvclassic.datasets.dataset import LabelledImages
-from cvclassic.datasets.groups import copies_warning, digests, groups_of_files, together
+from cvclassic.datasets.groups import copies_warning, groups_of_files, together
 from cvclassic.datasets.storage import shown
 from cvclassic.errors import DataError, InputError
+from cvclassic.images import digests
 
 SUFFIXES = frozenset(
     {".bmp", ".dib", ".jpe", ".jpeg", ".jpg", ".jp2", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -64,7 +65,7 @@ def load_folder(folder: Path, *, image_size: int = 32, group: str | None = None)
         counts = [np.bincount(labels[part_of == part], minlength=len(class_names)) for part in range(len(parts))]
         _check_counts(folder, parts, class_names, counts, warnings[-1])
     images = _drop_equal_channels(images)
-    keys = digests(images)
+    keys = [bytes(digest) for digest in digests(images)]
     warnings += filter(None, [copies_warning(keys)])
     files = [Path(os.path.relpath(path, folder)) for path, ok in zip(paths, readable, strict=True) if ok]
     known = [] if group is None else [groups_of_files(group, files, len(parts))]

@@ -4,7 +4,6 @@ A group is a patient, an object, a recording: what its pictures share, they shar
 """
 
 import csv
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +42,6 @@ def together(*keys: Sequence[object]) -> np.ndarray | None:
         return None
     linked = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
     return connected_components(linked, directed=False)[1].astype(np.int64)
-
-
-def digests(images: np.ndarray) -> list[bytes]:
-    """A key for each image that exact copies share: its bytes, hashed."""
-    return [hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in images]
 
 
 def copies_warning(keys: Sequence[bytes]) -> str | None:

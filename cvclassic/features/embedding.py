@@ -125,19 +125,7 @@ class Embedding(Extractor):
         return self
 
     def transform(self, X, out=None) -> np.ndarray:
-        """Embed every image.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, height, width) or (n, height, width, 3)
-            uint8, or floating point in [0, 1]; after `fit`, images of the same shape as there.
-        out : ndarray of shape (n, d), float32, C-contiguous, optional
-            Where to put the embeddings.
-
-        Returns
-        -------
-        ndarray of shape (n, d), float32, C-contiguous; `out` where it is given
-        """
+        """Embed every image; takes and returns what `Extractor.transform` does."""
         X, frozen = self._checked(X), self._frozen()
         found = self.known.find(frozen.key, X) if self.known is not None else None
         if found is None:

@@ -167,6 +167,12 @@ class HOG(Extractor):
         return extract
 
 
+def search_space(image_shape: tuple[int, ...]) -> dict[str, list]:
+    """Values of HOG's parameters that are worth trying on images of this shape: 3 to 6 cells along the shorter side."""
+    cell_sizes = {max(min(image_shape[:2]) // cells, 4) for cells in (3, 4, 5, 6)}
+    return {"orientations": [6, 9, 12, 18], "signed": [False, True], "cell_size": sorted(cell_sizes)}
+
+
 def _degrees(n: int, span: int, centered: bool = False) -> list[str]:
     step = span / n
     return [f"{k * step:g}deg" if centered else f"{k * step:g}to{(k + 1) * step:g}deg" for k in range(n)]

@@ -1,13 +1,12 @@
 """Embeddings that were made before, found again by the pixels of their pictures."""
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-DIGEST_BYTES = 16
+from cvclassic.images import digests
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +16,7 @@ class Embedded:
     Attributes
     ----------
     digests : ndarray of shape (n, 16), uint8
-        Of the pictures' pixels, from `digests_of`; each once.
+        Of the pictures' pixels, by `images.digests`; each once.
     features : ndarray of shape (n, d), float32
     spent : dict of str to float
         "seconds" for all n, and "joules" where the machine tells them.
@@ -68,7 +67,7 @@ class Known:
         table = self.embedded.get(key)
         if table is None:
             return None
-        rows = table.find(digests_of(X))
+        rows = table.find(digests(X))
         share = float(np.count_nonzero(rows >= 0)) / len(table.digests)
         for name in list(self.spent):
             if name in table.spent:
@@ -89,14 +88,3 @@ class Known:
 
     def __reduce__(self):
         return Known, ()
-
-
-def digests_of(X: np.ndarray) -> np.ndarray:
-    """A hash of each image of a batch: (n, 16), uint8. Images of another shape or dtype have another one."""
-    kind = f"{X.dtype.str}{X.shape[1:]}".encode()
-    found = bytearray()
-    for image in X:
-        digest = hashlib.blake2b(kind, digest_size=DIGEST_BYTES)
-        digest.update(np.ascontiguousarray(image))
-        found += digest.digest()
-    return np.frombuffer(bytes(found), np.uint8).reshape(len(X), DIGEST_BYTES)

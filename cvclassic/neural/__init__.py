@@ -8,6 +8,7 @@ from cvclassic.neural.applications import APPLICATIONS, KerasApplication
 from cvclassic.neural.backend import prepare_backend
 from cvclassic.neural.classifier import NeuralClassifier
 from cvclassic.neural.models import cnn, hybrid, linear_head, mlp, resnet_small
+from cvclassic.neural.space import search_space
 from cvclassic.neural.stack import TrainingStack
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "mlp",
     "prepare_backend",
     "resnet_small",
+    "search_space",
 ]
 
 

@@ -4,14 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cvclassic.study.sentences import (
-    answer,
-    description_lines,
-    failure_lines,
-    header_lines,
-    remark_lines,
-    what_was_seen,
-)
+from cvclassic.study.lines import description_lines, failure_lines, header_lines, remark_lines
+from cvclassic.study.sentences import answer, what_was_seen
 from cvclassic.study.study import DatasetStudy, Study
 
 T = TypeVar("T")

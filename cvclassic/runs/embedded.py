@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from cvclassic.augmentation import augmentation_of, mirrored
 from cvclassic.datasets import Dataset
 from cvclassic.features.embedding import Embedding, Frozen
-from cvclassic.features.known import DIGEST_BYTES, Embedded, Known, digests_of
+from cvclassic.features.known import Embedded, Known
+from cvclassic.images import DIGEST_BYTES, digests
 from cvclassic.runs.files import write_whole
 from cvclassic.runs.folder import EMBEDDED
 from cvclassic.runs.measure import Meter, peak_memory_bytes
@@ -38,15 +39,15 @@ class EmbeddedFiles:
     def get(self, key: str) -> Embedded | None:
         try:
             with np.load(self._path(key), allow_pickle=False) as file:  # the archive checks its sums
-                digests, features = file["digests"], file["features"]
+                embedded, features = file["digests"], file["features"]
                 seconds, joules, peak_memory = file["seconds"].item(), file["joules"].item(), file["peak_memory"].item()
         except Exception:  # of nearly any kind where a file is damaged
             return None
-        n = len(digests)
-        if digests.shape != (n, DIGEST_BYTES) or features.shape[:1] != (n,) or not np.isfinite(features).all():
+        n = len(embedded)
+        if embedded.shape != (n, DIGEST_BYTES) or features.shape[:1] != (n,) or not np.isfinite(features).all():
             return None
         spent = {"seconds": seconds, "joules": joules}
-        return Embedded(digests, features, {name: s for name, s in spent.items() if np.isfinite(s)}, peak_memory)
+        return Embedded(embedded, features, {name: s for name, s in spent.items() if np.isfinite(s)}, peak_memory)
 
     def __setitem__(self, key: str, embedded: Embedded) -> None:
         spent = {name: embedded.spent.get(name, np.nan) for name in ("seconds", "joules")}
@@ -70,9 +71,9 @@ def embed_ahead(estimator: BaseEstimator, dataset: Dataset, store: Store, known:
             known.backbones.append(frozen.described)
         if frozen.key not in known.embedded:
             images = _pictures(dataset, with_mirrored="mirror" in augmentation_of(estimator).split("+"))
-            digests, first = np.unique(digests_of(images), axis=0, return_index=True)
+            different, first = np.unique(digests(images), axis=0, return_index=True)
             found = store.get(frozen.key)
-            new = first if found is None else first[found.find(digests) < 0]
+            new = first if found is None else first[found.find(different) < 0]
             if len(new):
                 found = store[frozen.key] = _joined(found, _embedded(frozen, images[new]))
             known.embedded[frozen.key] = found
@@ -105,7 +106,7 @@ def _embedded(frozen: Frozen, images: np.ndarray) -> Embedded:
         if time.monotonic() > told + REPORT_SECONDS:
             told, done = time.monotonic(), min(start + IMAGES_AT_A_TIME, len(images))
             print(f"embedding: {done:,} of {len(images):,} images, once for all jobs", flush=True)
-    return Embedded(digests_of(images), np.concatenate(features), meter.read(), peak_memory_bytes())
+    return Embedded(digests(images), np.concatenate(features), meter.read(), peak_memory_bytes())
 
 
 def _joined(some: Embedded | None, more: Embedded) -> Embedded:

@@ -17,6 +17,7 @@ from cvclassic.datasets.splits import deal
 from cvclassic.neural import NeuralClassifier, TrainingStack
 from cvclassic.neural.backend import prepare_backend
 from cvclassic.neural.meter import Stopwatch
+from cvclassic.neural.stack import EPOCHS
 from cvclassic.runs.halving import Candidate, Halving, Level, Scored
 from cvclassic.runs.job import Trial, Tuning
 from cvclassic.runs.search import Space, points
@@ -91,9 +92,9 @@ def shortened(stack: TrainingStack, share: float) -> TrainingStack:
     """The stack for a training of `share` of the steps, over which the learning rate takes the same course."""
     if share == 1:
         return stack
-    changes = {"min_steps": round(stack.min_steps * share)}
-    if stack.epochs is not None:
-        epochs = max(1, round(stack.epochs * share))
+    changes: dict[str, int | float] = {"min_steps": round(stack.min_steps * share)}
+    if stack.epochs is not None or stack.time_budget is None:
+        epochs = max(1, round((stack.epochs or EPOCHS) * share))
         changes |= {"epochs": epochs, "warmup_epochs": min(round(stack.warmup_epochs * share), epochs - 1)}
     if stack.decay_epochs is not None:
         changes["decay_epochs"] = max(1, round(stack.decay_epochs * share))

@@ -1,18 +1,14 @@
-"""What a run says in words: of each data set the answer, of a sweep what was seen, and what a reader must know."""
+"""What a run says in words: of each data set the answer, of a sweep what was seen."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from cvclassic.runs.job import Result
-from cvclassic.runs.settings import describe_settings
-from cvclassic.runs.spec import RunSpec
 from cvclassic.study.contrasts import Contrast, contrast_of, gap_on_validation
 from cvclassic.study.sizes import NO_VALIDATION, seen_over_sizes
-from cvclassic.study.study import Configuration, DatasetStudy, Study
-from cvclassic.study.tables import accuracy_text, figure_of, interval_text, percent
+from cvclassic.study.study import Configuration, DatasetStudy
+from cvclassic.study.tables import accuracy_text, figure_of, interval_text
 
 MOST_NAMES = 4  # in a list; of more their number is told
-CHANGES = {"none": "as they are", "mirror": "mirrored too", "shift": "shifted too", "affine": "distorted too"}
 
 
 def answer(dataset: DatasetStudy) -> list[str]:
@@ -58,101 +54,6 @@ def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
         return "; ".join(f"on {each.name} {clause(each)}" if several else clause(each) for each in scored) + "."
 
     return [*over_sizes, f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
-
-
-def header_lines(study: Study) -> list[str]:
-    """The run in a few lines: what was asked, machine, versions, notes, and what is damaged."""
-    record, spec = study.run.record, study.run.spec
-    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    lines = [f"Experiment {spec.experiment}"] if spec.experiment else []
-    threads = f"; {_count(spec.threads, 'thread')}" if spec.threads else ""
-    lines += [
-        f"Run of {record.created}; preset {spec.preset}; seed {spec.seed}{threads}",
-        f"Machine: {record.machine}",
-        f"Versions: {versions}",
-        f"Training stack of the neural pipelines: {_stack_line(record.stack, swept=dict(spec.sweep))}",
-    ]
-    if spec.class_weight:
-        lines.append(f"Class weights: {spec.class_weight}; rare classes weigh as much as others in training")
-    if spec.settings:
-        lines.append(f"Settings: {describe_settings(spec.settings)}")
-    lines += [f"Swept: {name} = {', '.join(values)}" for name, values in spec.sweep]
-    if len(spec.seeds) > 1:
-        lines.append(
-            f"Each setting with seeds {spec.seeds[0]} to {spec.seeds[-1]}, on the splits of seed {spec.seeds[0]}"
-        )
-    if spec.train_sizes:
-        sizes = ", ".join(size if isinstance(size, str) else f"{size:,}" for size in spec.train_sizes)
-        lines.append(f"Training sizes: {sizes} images, validation included; nested, with the same test images")
-    if spec.time_budget:
-        lines.append(
-            f"Time budget: {spec.time_budget:g} s for each fit; networks stop there, and a fit that takes 5 % and "
-            "1 s more is over budget"
-        )
-    if spec.tune:
-        lines.append(
-            f"Tuning: before each fit the pipeline searches its own space for {spec.tune:g} s, on held-out images that "
-            "are no test images; a fit that can't be interrupted may end later"
-        )
-    limits = [f"{spec.timeout:g} s"] * (spec.timeout != RunSpec.timeout)
-    limits += [f"{spec.memory_limit:g} GiB"] if spec.memory_limit else []
-    if limits:
-        lines.append(f"Limits of each job: {' and '.join(limits)}")
-    lines += [f"Note: {note}" for note in record.notes]
-    return lines + [f"Warning: {problem}" for problem in study.run.problems]
-
-
-def description_lines(dataset: DatasetStudy) -> list[str]:
-    """What the data set is, and how it is split."""
-    record = dataset.record
-    shape = " x ".join(str(side) for side in record.image_shape[:2])
-    kind = "RGB" if len(record.image_shape) == 3 else "gray"
-    sizes = record.sizes
-    split = f"Split: {sizes.train:,} train, {sizes.validation:,} validation, {sizes.test:,} test images"
-    if record.folds:
-        split = (
-            f"{len(record.folds)} folds: each of the {sizes.test:,} images is tested once, by models fitted on "
-            f"{_span([fold.train for fold in record.folds])} images, with "
-            f"{_span([fold.validation for fold in record.folds])} to validate on"
-        )
-    return [f"{len(record.class_names)} classes, {shape} {kind}; {record.provenance}", split]
-
-
-def remark_lines(dataset: DatasetStudy) -> list[str]:
-    """What else a reader must know: changed images, samples, recipes, backbones, tuning, budgets, warnings."""
-    study, sizes = dataset.study, dataset.record.sizes
-    results = [outcome.result for outcome in dataset.trainings]
-    lines = [*_repeats_lines(dataset), *_learning_lines(dataset), *_augmentation_lines(dataset)]
-    sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
-    if sampled:
-        lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
-    corrupted = next((result for result in results if result.corruptions), None)
-    if corrupted:
-        lines.append(
-            f"Mean corruption error: over {len(corrupted.corruptions)} corruptions of 5 strengths each of "
-            f"{corrupted.n_corrupted:,} test images" + ", a seeded sample" * (corrupted.n_corrupted < sizes.test)
-        )
-    lines += [*_recipe_lines(dataset), *_found_lines(dataset)]
-    lines += _backbone_lines(dataset, results)
-    lines += [line for each in dataset.configurations if (line := _tuning_line(study, each.trainings))]
-    lines += [
-        f"{job_words(study, result)}: over budget ({result.fit_seconds:.0f} s of {study.run.spec.time_budget:g} s)"
-        for result in results
-        if result.over_budget
-    ]
-    lines += [f"Warning: {warning}" for warning in dataset.record.warnings]
-    warned = [f"Warning from {result.pipeline}: {warning}" for result in results for warning in result.warnings]
-    return lines + list(dict.fromkeys(warned))
-
-
-def failure_lines(dataset: DatasetStudy) -> list[str]:
-    """A line for each failed job, with its reason."""
-    return [f"{job_words(dataset.study, result)}: {result.status}" for result in dataset.failures]
-
-
-def job_words(study: Study, result: Result) -> str:
-    """A job in words: its pipeline, and what else tells it apart from the others on its data set."""
-    return ", ".join(filter(None, [result.pipeline, result.job.told(study.varied)]))
 
 
 def _alone(dataset: DatasetStudy, only: Configuration) -> str:
@@ -338,127 +239,6 @@ def _missing(dataset: DatasetStudy) -> list[str]:
     return sentences
 
 
-def _repeats_lines(dataset: DatasetStudy) -> list[str]:
-    """Which pipelines ran with more seeds than all do, and what that says."""
-    repeated, alike = [], []
-    for each in dataset.configurations:
-        if len(each.results) > len(each.deciding):
-            (repeated if each.varies else alike).append(each)
-    if not (repeated or alike):
-        return []
-    seed = dataset.study.run.spec.seed
-    parts = [f"{each.name} with {len(each.succeeded)} seeds" for each in repeated]
-    parts += [f"{each.name}, which gives the same with another seed" for each in alike]
-    return [f"Chosen by seed {seed}, then repeated: {'; '.join(parts)}"]
-
-
-def _learning_lines(dataset: DatasetStudy) -> list[str]:
-    """Which networks were still learning when their training ended, and what to do."""
-    parts = []
-    for each in dataset.configurations:
-        told = [result.converged for result in each.trainings if result.converged is not None]
-        if n := told.count(False):
-            parts.append(each.name if len(told) == 1 else f"{each.name} ({n} of {len(told)} trainings)")
-    if not parts:
-        return []
-    return [
-        f"Still learning when training ended: {', '.join(parts)}. More steps promise more accuracy: --preset full, "
-        "--epochs or --set min_steps="
-    ]
-
-
-def _recipe_lines(dataset: DatasetStudy) -> list[str]:
-    """What a pipeline's own stack is, and its published accuracy beside the one that was reached."""
-    lines = []
-    for pipeline in dataset.study.run.record.pipelines:
-        whole = dataset.record.sizes.train
-        own = (each for each in dataset.largest if each.pipeline == pipeline.name and each.n_train == whole)
-        best = next(own, None)
-        if best is None:
-            continue
-        if pipeline.stack:
-            lines.append(f"* {pipeline.name} brings its own training stack: {_stack_line(pipeline.stack)}")
-        if pipeline.published:
-            here = percent(best.mean("test_accuracy"))
-            lines.append(f"Published for {pipeline.name}: {pipeline.published}; here {here} on {dataset.name}")
-    return lines
-
-
-def _backbone_lines(dataset: DatasetStudy, results: Iterable[Result]) -> list[str]:
-    """What a pipeline's frozen backbone is, and what its figures say and don't say."""
-    height, width = dataset.record.image_shape[:2]
-    pairs = dict.fromkeys((result.pipeline, result.backbone) for result in results if result.backbone)
-    return [
-        f"{pipeline} learns from what a frozen backbone makes of the same {height} x {width} pixels: {backbone}. It "
-        "has seen other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
-        for pipeline, backbone in pairs
-    ]
-
-
-def _augmentation_lines(dataset: DatasetStudy) -> list[str]:
-    """How training images were changed, for which pipelines."""
-    changed: dict[str, dict[str, None]] = {}
-    for outcome in dataset.trainings:
-        if outcome.result.augment:
-            changed.setdefault(outcome.result.augment, {})[outcome.result.pipeline] = None
-    if not changed:
-        return []
-    told = {change: " and ".join(CHANGES[each] for each in change.split("+")) for change in changed}
-    if len(changed) == 1:
-        clauses = [f"{told[change]}, for all pipelines" for change in changed]
-    else:
-        clauses = [f"{told[change]} for {', '.join(pipelines)}" for change, pipelines in changed.items()]
-    asked = dataset.study.run.spec.augment
-    return [f"Training images{f' (--augment {asked})' if asked else ''}: {'; '.join(clauses)}"]
-
-
-def _found_lines(dataset: DatasetStudy) -> list[str]:
-    """On which public images constants of pipelines were found."""
-    ran = {outcome.result.pipeline for outcome in dataset.trainings}
-    found: dict[str, list[str]] = {}
-    for pipeline in dataset.study.run.record.pipelines:
-        if pipeline.found_on and pipeline.name in ran:
-            found.setdefault(pipeline.found_on, []).append(pipeline.name)
-    clauses = [f"on {where} those of {', '.join(names)}" for where, names in found.items()]
-    return [f"Constants found on public images: {'; '.join(clauses)}"] if found else []
-
-
-def _tuning_line(study: Study, trainings: Sequence[Result]) -> str:
-    """What tuning came to for a configuration: for its one training, or for all of its seeds or folds."""
-    tuned = [result for result in trainings if result.tuning]
-    if not tuned:
-        return ""
-    first, n = tuned[0].tuning, len(tuned)
-    words = job_words(study, tuned[0]) if n == 1 else f"{tuned[0].pipeline}, {n} trainings"
-    candidates, seconds = (sum(getattr(r, name) for r in tuned) / n for name in ("tuning_candidates", "tuning_seconds"))
-    tried = f"{_count(round(candidates), 'setting')} tried in {seconds:.0f} s" + " each" * (n > 1)
-    reasons = {result.tuning.reason for result in tuned}
-    if None not in reasons:
-        return f"Not tuned: {words}: {', '.join(sorted(reasons))}" + f" ({tried})" * bool(first.tried)
-    if not any(result.tuning.chosen for result in tuned):
-        return f"Tuned: {words}: it stays as it is, for no other setting was clearly better on held-out images; {tried}"
-    if n > 1:
-        changed = sum(bool(result.tuning.chosen) for result in tuned)
-        return f"Tuned: {words}: {changed} of them with other settings than its own; {tried}"
-    chosen = ", ".join(f"{name} {value}" for name, value in first.chosen.items())
-    before = (
-        "where it fails as it stands"
-        if first.default_accuracy is None
-        else f"{percent(first.default_accuracy)} as it stands"
-    )
-    return f"Tuned: {words}: {chosen}; with these {percent(first.accuracy)} of held-out images, {before}; {tried}"
-
-
-def _stack_line(stack: Mapping[str, object], swept: Collection[str] = ()) -> str:
-    """What is set, in words; "swept" for what each job has its own value of."""
-    shown = {name: "swept" if name in swept else value for name, value in stack.items()}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items() if value is not None)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" + ("" if n == 1 else "s")
-
-
 def _best_clause(dataset: DatasetStudy) -> str:
     best, *others = dataset.largest
     if best.mean("validation_accuracy") is None:
@@ -513,11 +293,6 @@ def _fit(configuration: Configuration) -> str:
 
 def _test_images(dataset: DatasetStudy) -> str:
     return f"{dataset.record.sizes.test:,} test images"
-
-
-def _span(numbers: Sequence[int]) -> str:
-    """[241, 243] as "241 to 243"."""
-    return " to ".join(f"{each:,}" for each in dict.fromkeys((min(numbers), max(numbers))))
 
 
 def _capital(text: str) -> str:

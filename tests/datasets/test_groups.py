@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cvclassic.datasets import from_arrays, load
-from cvclassic.datasets.groups import copies_warning, digests, groups_of_files, together
+from cvclassic.datasets.groups import copies_warning, groups_of_files, together
 from cvclassic.errors import DataError, InputError
+from cvclassic.images import digests
 
 FILES = [Path("cat/p1_left.png"), Path("cat/p1_right.png"), Path("dog/p2.png"), Path("dog/wild/x.png")]
 
@@ -35,7 +36,7 @@ def test_what_shares_a_key_belongs_together_also_by_way_of_others():
 def test_copies_are_told_by_their_pixels(rng):
     images = rng.integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     images[3] = images[1]
-    keys = digests(images)
+    keys = [bytes(digest) for digest in digests(images)]
     assert [keys.count(key) for key in keys] == [1, 2, 1, 2, 1]
     assert copies_warning(keys) == "1 image is an exact copy of another; copies stay in one part"
     assert copies_warning(keys[:3]) is None

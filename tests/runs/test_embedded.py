@@ -10,7 +10,8 @@ from sklearn.pipeline import make_pipeline, make_union
 from cvclassic import datasets
 from cvclassic.augmentation import MirrorAugmentation
 from cvclassic.features import HOG, ColorGrid, Embedding
-from cvclassic.features.known import Embedded, Known, digests_of
+from cvclassic.features.known import Embedded, Known
+from cvclassic.images import digests
 from cvclassic.runs.embedded import EmbeddedFiles, embed_ahead, peak_with
 from cvclassic.runs.fit import run_job
 from cvclassic.runs.folder import RunFolder
@@ -118,7 +119,7 @@ def test_embeddings_of_some_pictures_are_completed_and_copies_are_made_once(digi
 
 
 def test_files_are_read_back_and_damaged_ones_are_not(tmp_path, rng):
-    made = Embedded(digests_of(rng.integers(0, 9, (20, 4, 4))), rng.random((20, 5), np.float32), {"seconds": 2.0}, 77)
+    made = Embedded(digests(rng.integers(0, 9, (20, 4, 4))), rng.random((20, 5), np.float32), {"seconds": 2.0}, 77)
     files, path = EmbeddedFiles(tmp_path), tmp_path / ".embedded-key"
     assert files.get("key") is None
     files["key"] = made

@@ -200,6 +200,9 @@ def test_a_shorter_training_has_the_same_course():
     assert shortened(stack, 1) == stack
     shortest = shortened(TrainingStack(epochs=4, warmup_epochs=3), 1 / 9)
     assert (shortest.epochs, shortest.warmup_epochs) == (1, 0)
+    assert shortened(TrainingStack(), 1 / 2).epochs == 5  # of the 10 that a stack without a number has
+    timed = shortened(TrainingStack(time_budget=8.0), 1 / 2)
+    assert (timed.epochs, timed.time_budget) == (None, 4.0)
 
 
 def test_every_beginning_of_the_order_is_stratified():

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from cvclassic.runs.job import Job, Outcome, Predictions, Result, Sizes
-from cvclassic.study.sentences import answer, description_lines, remark_lines
+from cvclassic.study.lines import description_lines, remark_lines
+from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import figures_table, folds_table, results_table
 from tests.made_runs import make_run
