@@ -351,7 +351,7 @@ def _start_experiments(names: list[str], fields: dict[str, object], folder: Path
 def _resume(folder: Path) -> int:
     """Go on with the run in `folder`, or with each of those in the folders below it."""
     from cvclassic.comparison import load_comparison
-    from cvclassic.runs.folder import runs_in
+    from cvclassic.runs.reading import runs_in
     from cvclassic.study.sentences import what_was_seen
 
     folders = runs_in(folder) or [folder]  # which then says that it holds none
@@ -372,7 +372,7 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
 
     from cvclassic.comparison import shown, tell
     from cvclassic.report import print_report
-    from cvclassic.runs.folder import runs_in
+    from cvclassic.runs.reading import runs_in
 
     try:
         study, faces = tell(question, folder, watch=shown)

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from cvclassic.errors import InputError
 from cvclassic.runs.files import write_content
-from cvclassic.runs.folder import RunFolder, copy_run, read_run
+from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result
 from cvclassic.runs.local import Listener, run_locally
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by
+from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import describe_run
 from cvclassic.runs.within import gather_within
 from cvclassic.study.sentences import answer

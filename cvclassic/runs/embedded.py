@@ -15,8 +15,8 @@ from cvclassic.features.embedding import Embedding, Frozen
 from cvclassic.features.known import Embedded, Known
 from cvclassic.images import DIGEST_BYTES, digests
 from cvclassic.runs.files import write_whole
-from cvclassic.runs.folder import EMBEDDED
 from cvclassic.runs.measure import Meter, peak_memory_bytes
+from cvclassic.runs.reading import EMBEDDED
 
 IMAGES_AT_A_TIME = 128
 REPORT_SECONDS = 1.0

@@ -1,20 +1,4 @@
-"""The files of a run: what is in its folder, how each is written, whole or not at all, and how it is read back.
-
-RUN/run.json                     the record of the run, a `RunRecord`
-RUN/.lock, RUN/.holder           held by the process that works in the folder, and who that is
-RUN/<data set>/dataset.json      a `DatasetRecord`
-RUN/<data set>/splits.npz        train, validation, test: index arrays
-RUN/<data set>/splits-n<images>.npz    the same for each smaller number of training images
-RUN/<data set>/splits-fold<k>.npz      the same for each fold
-RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
-RUN/<data set>/class_examples.npy    one training image per class
-RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
-RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
-RUN/report.html, report.md, results.csv, results.json    made from all of the above
-RUN/folds.csv, sweep.csv, learning_curves_<data set>.png    the same, where there were folds, or something was swept
-
-Names of folders come from `file_name` and `Job.folder`, never from a file.
-"""
+"""The folder of a run that this process works in: how its files are written, whole or not at all, under a lock."""
 
 import contextlib
 import errno
@@ -27,45 +11,33 @@ from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
 
 import numpy as np
-import pydantic_core
 from filelock import FileLock
 
 from cvclassic.datasets import Dataset
 from cvclassic.errors import DataError, InputError
 from cvclassic.neural.stack import BACKUP
-from cvclassic.runs.checks import check_dataset, check_record, check_result, checked_predictions, expected_arrays
-from cvclassic.runs.encoding import (
-    Expected,
-    from_json,
-    map_npy,
-    npy,
-    npz,
-    read_content,
-    read_npz,
-    to_json,
-    write_array,
-)
+from cvclassic.runs.encoding import npy, npz, read_content, to_json, write_array
 from cvclassic.runs.files import make_folders, remove, remove_made, write_content, write_whole
-from cvclassic.runs.job import (
-    SCHEMA_VERSION,
-    DatasetRecord,
-    Job,
-    Outcome,
-    Predictions,
-    Result,
-    Run,
-    RunRecord,
-    SetImages,
-    file_name,
-)
+from cvclassic.runs.job import DatasetRecord, Job, Outcome, Predictions, RunRecord, file_name
 from cvclassic.runs.lock import HOLDER, LOCK, take_lock
+from cvclassic.runs.reading import (
+    DATASET,
+    EMBEDDED,
+    EXAMPLES,
+    IMAGES,
+    LOG,
+    PREDICTIONS,
+    RECORD,
+    RESULT,
+    TEST_IMAGES,
+    check_there,
+    family_of,
+    read_dataset,
+    read_outcome,
+    read_record,
+)
 from cvclassic.runs.record import describe_dataset
 
-RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
-PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
-EMBEDDED = ".embedded"  # beginning of the names of files that workers put beside the images
-TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
-IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
 WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"
 )
@@ -117,13 +89,13 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """The folder of a run that goes on; InputError where `path` holds none that this version can read."""
-        _check_there(path)
+        check_there(path)
         try:
             folder = cls(path, take_lock(path))
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
-            folder.record = _read_record(path)
+            folder.record = read_record(path)
             with folder._explained():
                 _remove_left_overs(path)
         except BaseException:
@@ -156,7 +128,7 @@ class RunFolder:
 
     def begin_as(self, source: Path) -> None:
         """Copy the files of the run in `source`, as far as it has come; links are left out."""
-        record = _read_record(source)
+        record = read_record(source)
         with self._beginning():
             for path in sorted(source.rglob("*")):  # a folder before what is in it
                 copy = self.path / path.relative_to(source)
@@ -209,7 +181,7 @@ class RunFolder:
         datasets = {}
         for name, _ in self.record.fingerprints:
             with contextlib.suppress(OSError, DataError):
-                datasets[name] = _read_dataset(self.path, name)
+                datasets[name] = read_dataset(self.path, name)
         return [job for job in jobs if not self._is_done(job, datasets.get(job.dataset))]
 
     def job_folder(self, job: Job) -> Path:
@@ -269,7 +241,7 @@ class RunFolder:
     def _is_done(self, job: Job, dataset: DatasetRecord | None) -> bool:
         if dataset is None:
             return False
-        outcome, _ = _read_outcome(self.path, job, dataset, _family(self.record, job))
+        outcome, _ = read_outcome(self.path, job, dataset, family_of(self.record, job))
         return outcome is not None and outcome.result.ok and outcome.predictions is not None
 
     def _make(self, relative: PurePath) -> Path:
@@ -318,44 +290,9 @@ class RunFolder:
             self._lock.release()
 
 
-def read_run(path: Path) -> Run:
-    """All that the folder of a run holds; what is damaged is left out and named in `problems`.
-
-    It takes no lock: a run that is still under way is read as far as it has come.
-
-    Raises
-    ------
-    InputError
-        Where `path` holds no run, another version's, or one whose run.json is damaged.
-    """
-    record = _read_record(path)
-    problems, datasets, images, outcomes = [], {}, {}, []
-    for name, _ in record.fingerprints:
-        try:
-            datasets[name] = _read_dataset(path, name)
-        except (OSError, DataError) as error:
-            problems.append(f"{file_name(name)}/{DATASET} {_why(error)}: what ran on this data set is left out.")
-            continue
-        images[name], lines = _read_images(path / file_name(name), datasets[name])
-        problems += lines
-    for job in record.jobs:
-        if job.dataset in datasets:
-            outcome, lines = _read_outcome(path, job, datasets[job.dataset], _family(record, job))
-            outcomes += [outcome] if outcome else []
-            problems += lines
-    name = path.resolve().name
-    return Run(name, record, tuple(datasets.values()), tuple(outcomes), images, tuple(problems))
-
-
-def runs_in(path: Path) -> list[Path]:
-    """`path` where it holds a run, else the folders below that do, the oldest first."""
-    below = sorted(path.glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime_ns)
-    return [path] if (path / RECORD).is_file() else [record.parent for record in below]
-
-
 def copy_run(source: Path, target: Path) -> None:
     """Copy the run in `source` to `target`; InputError where no run is, something is there, or it can't be written."""
-    _check_there(source)
+    check_there(source)
     with RunFolder.create(target) as folder:
         folder.begin_as(source)
 
@@ -405,82 +342,8 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _check_there(path: Path) -> None:
-    try:
-        is_there = (path / RECORD).is_file()
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}.") from error
-    if not is_there:
-        raise InputError(f"{path} holds no run: there is no {RECORD} in it.")
-
-
-def _read_record(path: Path) -> RunRecord:
-    _check_there(path)
-    try:
-        content = read_content(path / RECORD)
-        fields = pydantic_core.from_json(content)
-        version = fields.get("schema_version") if isinstance(fields, dict) else None
-        if version != SCHEMA_VERSION:
-            found = ascii(version)[:40]
-            raise DataError(f"has schema version {found}; this cvclassic reads version {SCHEMA_VERSION}")
-        record = from_json(RunRecord, content)
-        check_record(record)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path / RECORD} {_why(error)}; start a new run.") from error
-    return record
-
-
-def _read_dataset(run: Path, name: str) -> DatasetRecord:
-    record = from_json(DatasetRecord, read_content(run / file_name(name) / DATASET))
-    check_dataset(record, name)
-    return record
-
-
-def _read_images(folder: Path, dataset: DatasetRecord) -> tuple[SetImages, list[str]]:
-    numbers = {TEST_IMAGES: dataset.sizes.test, EXAMPLES: len(dataset.class_names)}
-    found: list[np.ndarray | None] = []
-    problems = []
-    for name, number in numbers.items():
-        try:
-            found.append(map_npy(folder / name, Expected(IMAGE_TYPES, ((number, *dataset.image_shape),))))
-        except (OSError, DataError) as error:
-            found.append(None)
-            problems.append(f"{folder.name}/{name} {_why(error)}: these images can't be shown.")
-    return SetImages(*found), problems
-
-
-def _read_outcome(run: Path, job: Job, dataset: DatasetRecord, family: str) -> tuple[Outcome | None, list[str]]:
-    """What came of `job`, None where nothing has yet; and lines on what is damaged."""
-    try:
-        result = from_json(Result, read_content(run / job.folder / RESULT))
-        check_result(result, job, family, dataset)
-    except FileNotFoundError:
-        return None, []
-    except (OSError, DataError) as error:
-        return None, [f"{job.folder}/{RESULT} {_why(error)}: this job counts as one that has not run."]
-    if not result.ok:
-        return Outcome(result), []
-    try:
-        arrays = read_npz(run / job.folder / PREDICTIONS, expected_arrays(dataset, job))
-        return Outcome(result, checked_predictions(arrays, dataset, job)), []
-    except (OSError, DataError) as error:
-        return Outcome(result), [f"{job.folder}/{PREDICTIONS} {_why(error)}: what needs predictions lacks this job."]
-
-
 def _arrays(predictions: Predictions) -> dict[str, np.ndarray]:
     arrays = {"y_true": predictions.y_true.astype(np.int64), "y_pred": predictions.y_pred.astype(np.int64)}
     if predictions.places is not None:
         arrays["places"] = predictions.places.astype(np.int64)
     return arrays if predictions.scores is None else arrays | {"scores": predictions.scores.astype(np.float32)}
-
-
-def _family(record: RunRecord, job: Job) -> str:
-    return next(pipeline.family for pipeline in record.pipelines if pipeline.name == job.pipeline)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is missing"
-    if isinstance(error, OSError):
-        return f"can't be read ({error.strerror})"
-    return str(error) if isinstance(error, DataError) else "is damaged (no JSON)"

@@ -13,7 +13,8 @@ import pytest
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
-from cvclassic.runs.folder import RunFolder, read_run
+from cvclassic.runs.folder import RunFolder
+from cvclassic.runs.reading import read_run
 from tests.runs.folders import check_race, content_of, finished_run, outcome_of, race, record_of
 
 ROUNDS = 50

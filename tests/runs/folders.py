@@ -9,7 +9,7 @@ import numpy as np
 
 from cvclassic.datasets import Dataset
 from cvclassic.errors import InputError
-from cvclassic.runs.folder import RunFolder, read_run
+from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.job import (
     SCHEMA_VERSION,
     ClassFigures,
@@ -20,6 +20,7 @@ from cvclassic.runs.job import (
     Result,
     RunRecord,
 )
+from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import fingerprint
 from cvclassic.runs.spec import RunSpec
 

@@ -10,8 +10,9 @@ import pytest
 from cvclassic import datasets
 from cvclassic.errors import InputError
 from cvclassic.runs.encoding import to_json
-from cvclassic.runs.folder import RunFolder, read_run
+from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.job import ClassFigures, Sizes, Tuning
+from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import describe_dataset
 from tests.runs.folders import DAMAGES, JSON_DAMAGES, finished_run, jobs_of, outcome_of, record_of, two_classes
 

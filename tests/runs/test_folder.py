@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from cvclassic import datasets
 from cvclassic.errors import InputError
 from cvclassic.runs.encoding import from_json, to_json
-from cvclassic.runs.folder import RunFolder, copy_run, read_run
+from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.job import SCHEMA_VERSION, Job, Outcome, PipelineRecord, Predictions, Result, RunRecord
+from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import describe_dataset, fingerprint
 from cvclassic.runs.spec import RunSpec
 from tests.runs.folders import check_race, content_of, finished_run, jobs_of, outcome_of, record_of, two_classes
