@@ -49,6 +49,14 @@ class ClassWeight(StrEnum):
     none = "none"
 
 
+class Metric(StrEnum):
+    """`cvclassic.runs.spec.METRICS`."""
+
+    accuracy = "accuracy"
+    balanced_accuracy = "balanced_accuracy"
+    macro_f1 = "macro_f1"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"cvclassic {metadata.version('cvclassic')}")
@@ -169,6 +177,18 @@ def compare(
     class_weight: Annotated[
         ClassWeight | None,
         typer.Option(case_sensitive=False, help="balanced: rare classes weigh as much as others. Default: none."),
+    ] = None,
+    metric: Annotated[
+        Metric | None,
+        typer.Option(
+            case_sensitive=False,
+            help="What pipelines are chosen and judged by. Default: accuracy; balanced_accuracy where the largest class "
+            "has more than twice as many images as the smallest.",
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Differences up to this many points don't matter to you. Default: 1."),
     ] = None,
     tune: Annotated[
         float | None,

@@ -1,7 +1,7 @@
 """Runs as `read_run` gives them, with figures that are known; made in memory."""
 
 import numpy as np
-from sklearn.metrics import f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from cvclassic.runs.job import (
     SCHEMA_VERSION,
@@ -109,11 +109,14 @@ def _outcome(job, planned, classes, n_test) -> Outcome | None:
         "train_accuracy": 0.99,
         "test_accuracy": 1 - wrong / n_test,
         "macro_f1": float(f1_score(y_true, y_pred, average="macro")),
+        "balanced_accuracy": float(balanced_accuracy_score(y_true, y_pred)),
         "fit_seconds": seconds,
         "predict_images_per_second": 4567.8,
         "peak_memory_mb": 321.0,
         "model_bytes": 1_234_567,
         "validation_accuracy": 1 - wrong / n_test,
+        "validation_balanced_accuracy": float(balanced_accuracy_score(y_true, y_pred)),
+        "validation_macro_f1": float(f1_score(y_true, y_pred, average="macro")),
         "n_train_scored": 1000,
         "n_test": n_test,
         "per_class": tuple(ClassFigures(each, 0.9, 0.8, 0.85, 10) for each in classes),

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cvclassic.report.harmless import harmless
 from cvclassic.report.parts import header_of, part, seen_in, words_of
+from cvclassic.runs.job import BASELINE
 from cvclassic.study.study import DatasetStudy, Study
 from cvclassic.study.tables import FAILED, WINNER, Table, figures_table
 
@@ -17,6 +18,7 @@ STYLES = {
     "hybrid": "magenta",
     "neural": "yellow",
     "pretrained": "green",
+    BASELINE: "dim",
     FAILED: "red",
     WINNER: "bold",
 }

@@ -5,12 +5,16 @@ import numpy as np
 from cvclassic.errors import DataError
 from cvclassic.runs.encoding import Expected
 from cvclassic.runs.job import DatasetRecord, Job, Predictions, Result, RunRecord
+from cvclassic.runs.spec import METRICS
 
-FRACTIONS = ("train_accuracy", "test_accuracy", "macro_f1", "validation_accuracy", "mean_corruption_error")
+FRACTIONS = (
+    *("train_accuracy", "test_accuracy", "balanced_accuracy", "macro_f1", "mean_corruption_error"),
+    *("validation_accuracy", "validation_balanced_accuracy", "validation_macro_f1", "calibration_error"),
+)
 AMOUNTS = (
     *("n_features", "n_train_scored", "n_corrupted", "model_bytes", "peak_memory_mb"),
     *("fit_seconds", "fit_energy_joules", "predict_images_per_second", "answer_seconds"),
-    *("tuning_seconds", "tuning_candidates"),
+    *("tuning_seconds", "tuning_candidates", "negative_log_likelihood", "brier_score"),
 )
 
 
@@ -26,6 +30,8 @@ def check_dataset(record: DatasetRecord, name: str) -> None:
     shape, sizes = record.image_shape, record.sizes
     if record.name != name:
         raise DataError("is of another data set")
+    if record.metric not in METRICS:
+        raise DataError("is damaged (an unknown metric)")
     if not record.class_names or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or min(shape) < 1:
         raise DataError("is damaged (no such images, or no classes)")
     if any(each.test is None or min(each.test, each.train, each.validation) < 0 for each in (sizes, *record.folds)):
@@ -102,6 +108,7 @@ def checked_predictions(arrays: dict[str, np.ndarray], dataset: DatasetRecord, j
 
 # What every job that succeeded has.
 MEASURED = (
-    *("n_features", "train_accuracy", "test_accuracy", "macro_f1", "fit_seconds", "predict_images_per_second"),
+    *("n_features", "train_accuracy", "test_accuracy", "balanced_accuracy", "macro_f1"),
+    *("fit_seconds", "predict_images_per_second"),
     *("peak_memory_mb", "model_bytes", "n_train_scored", "n_test"),
 )

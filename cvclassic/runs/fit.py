@@ -14,7 +14,7 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support, recall_score
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from cvclassic.augmentation import Prediction, augmentation_of, innermost, layers, predict_with_scores
@@ -22,6 +22,7 @@ from cvclassic.errors import CVClassicError, DataError, InputError
 from cvclassic.features.known import Known
 from cvclassic.neural import NeuralClassifier
 from cvclassic.neural.stack import BACKUP
+from cvclassic.runs.calibration import calibration
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from cvclassic.runs.embedded import embed_ahead, peak_with
 from cvclassic.runs.encoding import from_json, read_content, to_json
@@ -35,6 +36,7 @@ from cvclassic.runs.tuning import Samples, shortened, stratified_order, tune
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
 CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
+LEAST_CALIBRATION = 20  # validation images that one factor is fitted on
 LONGEST_REASON = 400  # characters
 TUNING = "tuning.json"  # what tuning found, among the backups while the job is fitted
 # What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
@@ -101,6 +103,7 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     if job.fold is not None:
         predictions = replace(predictions, places=part.test)
     peak_memory = peak_with(known)
+    validated = _checked(predict_with_scores(estimator, X_val), y_val, part.n_classes) if len(y_val) else None
 
     sample = _train_sample(len(y_train), job.seed)
     corruptions = _corruptions(estimator, X_test, y_test, spec.seed) if spec.corruptions else None
@@ -111,9 +114,11 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         _result(job, pipeline.family, "ok"),
         n_features=_n_features(estimator, part.image_shape),
         train_accuracy=_accuracy(estimator, X_train[sample], y_train[sample]),
-        validation_accuracy=_accuracy(estimator, X_val, y_val) if len(y_val) else None,
         test_accuracy=float(np.mean(predictions.y_pred == y_test)),
+        balanced_accuracy=_balanced_accuracy(predictions),
         macro_f1=float(scores[2].mean()),
+        **_validated(validated, part.n_classes),
+        **_calibration(validated, predictions),
         fit_seconds=spent["seconds"],
         over_budget=_is_over(spent["seconds"], stack.time_budget),
         fit_energy_joules=spent.get("joules"),
@@ -272,6 +277,32 @@ def _checked_scores(scores: object, n: int, n_classes: int) -> np.ndarray | None
     if bad:
         raise InputError(f"{bad:,} of {scores.size:,} scores are NaN or infinite.")
     return scores
+
+
+def _balanced_accuracy(predictions: Predictions) -> float:
+    """The mean recall over the classes that are there."""
+    there = np.unique(predictions.y_true)
+    return float(recall_score(predictions.y_true, predictions.y_pred, labels=there, average="macro", zero_division=0.0))
+
+
+def _validated(validated: Predictions | None, n_classes: int) -> dict[str, float]:
+    """The figures of the validation images; none without such images."""
+    if validated is None:
+        return {}
+    y_true, y_pred = validated.y_true, validated.y_pred
+    f1 = f1_score(y_true, y_pred, labels=range(n_classes), average="macro", zero_division=0.0)
+    return {
+        "validation_accuracy": float(np.mean(y_pred == y_true)),
+        "validation_balanced_accuracy": _balanced_accuracy(validated),
+        "validation_macro_f1": float(f1),
+    }
+
+
+def _calibration(validated: Predictions | None, predictions: Predictions) -> dict[str, float]:
+    """Figures of the scores as probabilities; none without scores, or with too few validation images to fit them on."""
+    if validated is None or validated.scores is None or len(validated.y_true) < LEAST_CALIBRATION:
+        return {}
+    return calibration(validated.scores, validated.y_true, predictions.scores, predictions.y_true)._asdict()
 
 
 def _history(classifier: BaseEstimator) -> dict[str, list[float]] | None:

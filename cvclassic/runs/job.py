@@ -11,11 +11,12 @@ from pydantic import ConfigDict
 
 from cvclassic.runs.search import Value
 from cvclassic.runs.settings import Pairs, Settings, describe_settings
-from cvclassic.runs.spec import RunSpec
+from cvclassic.runs.spec import ACCURACY, RunSpec
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 LONGEST_NAME = 80  # characters of a part of a folder's name
-FAMILIES = ("classical", "hybrid", "neural", "pretrained")
+BASELINE = "baseline"
+FAMILIES = ("classical", "hybrid", "neural", "pretrained", BASELINE)
 TRAINED_BY_KERAS = ("hybrid", "neural")
 FINITE = ConfigDict(allow_inf_nan=False)
 
@@ -146,6 +147,10 @@ class Result:
     --corruptions.
     `backbone` names the frozen networks that it embeds images with, and a hash of each; None without one. What they
     took for the images of a fit or prediction is in its figures, also where they embed once for all jobs.
+    `balanced_accuracy` is the mean recall over the classes that have test images.
+    `negative_log_likelihood`, `brier_score` and `calibration_error` are those of the test images' scores, made
+    probabilities by one factor that was fitted on validation images (`runs.calibration`); None without scores, or with
+    too few validation images.
     `training` and `converged` are those of a network; `converged` is None where it can't be told whether more steps
     would have helped, and for whatever is no network.
     """
@@ -187,6 +192,12 @@ class Result:
     converged: bool | None = None
     tuning_seconds: float | None = None
     tuning_candidates: int | None = None
+    balanced_accuracy: float | None = None
+    validation_balanced_accuracy: float | None = None
+    validation_macro_f1: float | None = None
+    negative_log_likelihood: float | None = None
+    brier_score: float | None = None
+    calibration_error: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -243,7 +254,8 @@ class DatasetRecord:
 
     `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `folds` are the sizes of each fold;
     `sizes` are then those of the first, with all images to test on. `test_images` is a hash of the test images and
-    their labels: two runs with the same one were tested on the same.
+    their labels: two runs with the same one were tested on the same. `metric` is what its pipelines are judged by where
+    nothing else is asked for.
     """
 
     name: str
@@ -256,6 +268,7 @@ class DatasetRecord:
     folds: tuple[Sizes, ...] = ()
     warnings: tuple[str, ...] = ()
     test_images: str = ""
+    metric: str = ACCURACY
 
 
 @dataclass(frozen=True)

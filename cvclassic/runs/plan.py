@@ -12,7 +12,7 @@ from cvclassic.augmentation import innermost
 from cvclassic.datasets import Dataset
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.neural import TrainingStack
-from cvclassic.runs.job import Job
+from cvclassic.runs.job import BASELINE, Job
 from cvclassic.runs.pipelines import Pipeline, Task
 from cvclassic.runs.search import Space, read_space
 from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting, weigh_classes
@@ -132,7 +132,8 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
                 skipped += [note] * bool(note)
                 continue
             estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
-            if spec.class_weight and not weigh_classes(estimator, spec.class_weight):
+            weighed = not spec.class_weight or weigh_classes(estimator, spec.class_weight)
+            if not weighed and pipeline.family != BASELINE:
                 inside = type(innermost(estimator)).__name__
                 notes.append(f"--class-weight does not reach {pipeline.name}: {inside} has no parameter class_weight")
             built.append(estimator)
@@ -143,7 +144,8 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             for chosen in grid:
                 stack_with(stack, pipeline.stack, chosen)  # refuses wrong values now
             jobs += _jobs(dataset, pipeline, grid, spec)
-    if not jobs:
+    asked = [pipeline for pipeline in data.pipelines.values() if pipeline.family != BASELINE]
+    if not any(data.pipelines[job.pipeline] in asked for job in jobs) and (asked or not jobs):
         raise InputError(f"None of the pipelines fits the data: {'; '.join(skipped)}.")
     taken |= {name for name, _ in spec.settings if name in STACK_FIELDS}  # the run's, as by its flag
     for name in named:

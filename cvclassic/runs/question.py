@@ -14,6 +14,7 @@ from cvclassic import datasets
 from cvclassic.datasets import Dataset
 from cvclassic.datasets.storage import find_data_dir
 from cvclassic.errors import DataError, InputError
+from cvclassic.runs.job import BASELINE
 from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines, spelled
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.record import available_threads, fingerprint
@@ -94,9 +95,12 @@ def gather(question: Question) -> tuple[RunData, list[str]]:
 
 
 def _contenders(question: Question) -> list[Pipeline]:
+    """Those that were named, or run by default; and in any case what they have to beat."""
     if not question.spec.pipelines:
         return default_pipelines()
-    return find_pipelines(question.spec.pipelines, question.pipelines)
+    named = find_pipelines(question.spec.pipelines, question.pipelines)
+    baselines = [each for each in default_pipelines() if each.family == BASELINE]
+    return [*named, *(each for each in baselines if each.name not in {other.name for other in named})]
 
 
 def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: list[str]) -> tuple[RunData, list[str]]:

@@ -16,6 +16,9 @@ from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
 from cvclassic.runs.pipelines import Pipeline
 from cvclassic.runs.plan import RunData, stack_with
+from cvclassic.runs.spec import ACCURACY
+
+UNEQUAL = 2  # times as many images in the largest class as in the smallest
 
 LIBRARIES = (
     "cvclassic",
@@ -64,7 +67,17 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         folds=tuple(Sizes(len(fold.train), len(fold.validation), len(fold.test)) for fold in dataset.folds),
         warnings=tuple(dataset.warnings),
         test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
+        metric=usual_metric(dataset),
     )
+
+
+def usual_metric(dataset: Dataset) -> str:
+    """Accuracy, or balanced accuracy where the largest class has more than twice as many images as the smallest.
+
+    Where one class is frequent, always answering it has a high accuracy.
+    """
+    counts = np.bincount(dataset.labels[dataset.used], minlength=dataset.n_classes)
+    return "balanced_accuracy" if counts.max() > UNEQUAL * counts.min() else ACCURACY
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -21,6 +21,8 @@ MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
 AUTO = "auto"
 DEFAULT_FOLDS = 5
 FEW_IMAGES = 2000  # below this a single test part is too small a sample
+ACCURACY = "accuracy"
+METRICS = (ACCURACY, "balanced_accuracy", "macro_f1")
 SHORT_FIT = 60.0  # seconds: what takes longer is not repeated by itself
 
 
@@ -85,6 +87,12 @@ class RunSpec:
         data sets in which a mirror image keeps its label (their trait), else "none".
     class_weight : {"balanced", "none"}, optional
         "balanced" lets each class weigh the same in every pipeline, however many images it has.
+    metric : {"accuracy", "balanced_accuracy", "macro_f1"}, optional
+        What pipelines are chosen and judged by. Balanced accuracy is the mean over the classes of the share of their
+        images that is told rightly. None is accuracy, or balanced accuracy for a data set whose largest class has more
+        than twice as many images as its smallest.
+    margin : float
+        Points (of 100) of that metric up to which a difference doesn't matter.
     within : float, optional
         Seconds for the whole run: seeds, preset, folds and steps of networks are cut until its forecast is within them.
     tune : float, optional
@@ -141,6 +149,8 @@ class RunSpec:
     brought: Pairs[str] = ()
     augment: Literal["none", "mirror", "shift", "affine"] | None = None
     class_weight: Literal["balanced"] | None = None
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1"] | None = None
+    margin: float = 1.0
     within: float | None = None
 
     def __post_init__(self):
@@ -151,8 +161,11 @@ class RunSpec:
         self._set("sweep", tuple((_named(name), _values(name, values)) for name, values in sweep))
         self._set("brought", _pairs(self, "brought"))
         self._set("optimizer", _lowered(self.optimizer))
-        for name in ("preset", "repeats", "augment", "class_weight"):
+        for name in ("preset", "repeats", "augment", "class_weight", "metric"):
             self._set(name, _lowered(getattr(self, name)))
+        self._set(
+            "metric", self.metric and self.metric.replace("-", "_") if isinstance(self.metric, str) else self.metric
+        )
         if self.class_weight == "none":
             self._set("class_weight", None)
         self._check_choices()
@@ -292,13 +305,19 @@ class RunSpec:
 
 STACK_FLAGS = ("optimizer", "learning_rate", "batch_size", "epochs", "time_budget")
 STACK_FIELDS = tuple(field.name for field in fields(TrainingStack))
-_CHOSEN = {"preset": tuple(PRESETS), "augment": AUGMENTATIONS, "class_weight": ("balanced", "none")}
+_CHOSEN = {
+    "preset": tuple(PRESETS),
+    "augment": AUGMENTATIONS,
+    "class_weight": ("balanced", "none"),
+    "metric": METRICS,
+}
 _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {
     "train_size": 1, "folds": 1, "seed": 0, "repeats": 1, "batch_size": 1, "epochs": 1, "image_size": 8, "threads": 1
 }  # fmt: skip
 _POSITIVE = {
     "within": "a number of seconds above 0",
+    "margin": "a number of points above 0",
     "learning_rate": "a number above 0",
     "time_budget": "a number of seconds above 0",
     "tune": "the seconds that each pipeline may search, such as 120",

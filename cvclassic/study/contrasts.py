@@ -116,10 +116,10 @@ class Gap:
 
 def gap_on_validation(dataset: "DatasetStudy", configuration: "Configuration", best: "Configuration") -> Gap | None:
     """How far a configuration is behind another on the validation images; None where there are none."""
-    accuracies = [each.mean("validation_accuracy") for each in (configuration, best)]
+    accuracies = [each.mean(each.validation_figure) for each in (configuration, best)]
     if None in accuracies:
         return None
-    spreads = [each.spread("validation_accuracy") or 0.0 for each in (configuration, best)]
+    spreads = [each.spread(each.validation_figure) or 0.0 for each in (configuration, best)]
     twice = 2 * float(np.sqrt(np.mean(np.square(spreads))))
     smaller = (sizes for sizes in dataset.record.smaller_sizes if sizes.train == best.n_train)
     image = 1 / next(smaller, dataset.record.sizes).validation

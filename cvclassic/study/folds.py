@@ -9,7 +9,11 @@ from cvclassic.runs.job import ClassFigures, DatasetRecord, Job, Outcome, Predic
 from cvclassic.study.statistics import confusion_matrix, macro_f1
 
 # How the figures of folds become one: over all images, so that each image counts once, or of what one fold costs.
-OVER_TEST_IMAGES = ("test_accuracy", "macro_f1", "mean_corruption_error")
+OVER_TEST_IMAGES = (
+    *("test_accuracy", "balanced_accuracy", "macro_f1", "mean_corruption_error"),
+    *("negative_log_likelihood", "brier_score", "calibration_error"),
+)
+OVER_VALIDATION_IMAGES = ("validation_accuracy", "validation_balanced_accuracy", "validation_macro_f1")
 MEANS = (
     *("train_accuracy", "fit_seconds", "fit_energy_joules", "model_bytes", "answer_seconds"),
     *("tuning_seconds", "tuning_candidates"),
@@ -45,9 +49,8 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures |= {name: _of_all(results, name, max) for name in MOST}
     figures |= {name: _of_all(results, name, sum) for name in SUMS}
     figures |= {name: round(figures[name]) for name in WHOLE if figures[name] is not None}
-    figures["validation_accuracy"] = _mean(
-        results, "validation_accuracy", [dataset.folds[r.fold - 1].validation for r in results]
-    )
+    validated = [dataset.folds[r.fold - 1].validation for r in results]
+    figures |= {name: _mean(results, name, validated) for name in OVER_VALIDATION_IMAGES}
     seconds = [r.n_test / r.predict_images_per_second for r in results if r.predict_images_per_second]
     figures["predict_images_per_second"] = figures["n_test"] / sum(seconds) if sum(seconds) else None
     figures["over_budget"] = _of_all(results, "over_budget", any)
@@ -77,12 +80,13 @@ def _joined(found: Sequence[Predictions | None], n: int) -> Predictions | None:
 
 
 def _of_classes(predictions: Predictions, class_names: Sequence[str]) -> dict[str, object]:
-    """Macro F1 and the figures of each class, from all images."""
+    """Balanced accuracy, macro F1 and the figures of each class, from all images."""
     counts = confusion_matrix(predictions.y_true, predictions.y_pred, len(class_names))
     right, said, there = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
     precision, recall, f1 = (right / np.maximum(of, 1) for of in (said, there, (said + there) / 2))
     rows = zip(class_names, precision, recall, f1, there, strict=True)
     return {
+        "balanced_accuracy": float(recall[there > 0].mean()),
         "macro_f1": float(macro_f1(counts)),
         "per_class": tuple(ClassFigures(name, float(p), float(r), float(f), int(n)) for name, p, r, f, n in rows),
     }

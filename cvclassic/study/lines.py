@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cvclassic.runs.job import Result
+from cvclassic.runs.job import BASELINE, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.runs.spec import RunSpec
-from cvclassic.study.study import DatasetStudy, Study
+from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import percent
 
 CHANGES = {"none": "as they are", "mirror": "mirrored too", "shift": "shifted too", "affine": "distorted too"}
@@ -72,7 +72,7 @@ def description_lines(dataset: DatasetStudy) -> list[str]:
 def remark_lines(dataset: DatasetStudy) -> list[str]:
     """What else a reader must know: changed images, samples, recipes, backbones, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
-    results = [outcome.result for outcome in dataset.trainings]
+    results = [outcome.result for outcome in dataset.trainings if outcome.result.family != BASELINE]
     lines = [*_repeats_lines(dataset), *_learning_lines(dataset), *_augmentation_lines(dataset)]
     sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
     if sampled:
@@ -85,7 +85,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
         )
     lines += [*_recipe_lines(dataset), *_found_lines(dataset)]
     lines += _backbone_lines(dataset, results)
-    lines += [line for each in dataset.configurations if (line := _tuning_line(study, each.trainings))]
+    lines += [line for each in dataset.configurations if (line := _tuning_line(study, each))]
     lines += [
         f"{job_words(study, result)}: over budget ({result.fit_seconds:.0f} s of {study.run.spec.time_budget:g} s)"
         for result in results
@@ -167,7 +167,7 @@ def _augmentation_lines(dataset: DatasetStudy) -> list[str]:
     """How training images were changed, for which pipelines."""
     changed: dict[str, dict[str, None]] = {}
     for outcome in dataset.trainings:
-        if outcome.result.augment:
+        if outcome.result.augment and outcome.result.family != BASELINE:
             changed.setdefault(outcome.result.augment, {})[outcome.result.pipeline] = None
     if not changed:
         return []
@@ -191,10 +191,10 @@ def _found_lines(dataset: DatasetStudy) -> list[str]:
     return [f"Constants found on public images: {'; '.join(clauses)}"] if found else []
 
 
-def _tuning_line(study: Study, trainings: Sequence[Result]) -> str:
+def _tuning_line(study: Study, configuration: Configuration) -> str:
     """What tuning came to for a configuration: for its one training, or for all of its seeds or folds."""
-    tuned = [result for result in trainings if result.tuning]
-    if not tuned:
+    tuned = [result for result in configuration.trainings if result.tuning]
+    if not tuned or configuration.family == BASELINE:
         return ""
     first, n = tuned[0].tuning, len(tuned)
     words = job_words(study, tuned[0]) if n == 1 else f"{tuned[0].pipeline}, {n} trainings"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from cvclassic.runs.job import BASELINE
 from cvclassic.study.contrasts import Contrast, contrast_of, gap_on_validation
 from cvclassic.study.sizes import NO_VALIDATION, seen_over_sizes
 from cvclassic.study.study import Configuration, DatasetStudy
@@ -138,10 +139,10 @@ def _roles(dataset: DatasetStudy, *pair: Configuration) -> list[str]:
 
 def _chosen(best: Configuration, among: Sequence[Configuration], number: str = "") -> str:
     """How `best` was chosen; on how many images, where that was not told yet."""
-    if best.mean("validation_accuracy") is None:
+    if best.mean(best.validation_figure) is None:
         return f"by fit time, for {NO_VALIDATION}"
-    accuracies = [each.mean("validation_accuracy") for each in among if each is not best]
-    equals = any(abs(accuracy - best.mean("validation_accuracy")) < 1e-12 for accuracy in accuracies)
+    accuracies = [each.mean(each.validation_figure) for each in among if each is not best]
+    equals = any(abs(accuracy - best.mean(best.validation_figure)) < 1e-12 for accuracy in accuracies)
     folds = " of all folds" if best.folds else ""
     return f"on the {number}validation images{folds}" + ", the fastest of equals" * equals
 
@@ -155,15 +156,15 @@ def _n_validation(dataset: DatasetStudy) -> str:
 
 
 def _one_family(dataset: DatasetStudy) -> str:
-    families = {each.family for each in dataset.configurations if each.succeeded}
+    families = {each.family for each in dataset.largest}
     if len(families) > 1:
         return ""
-    others = {result.family for result in dataset.failures} - families
+    others = {result.family for result in dataset.failures} - families - {BASELINE}
     return f" All that {'succeeded' if others else 'ran'} here are {families.pop()}."
 
 
 def _difference(first: Configuration, second: Configuration, contrast: Contrast | None, n_pairs: int) -> str:
-    of_means = first.mean("test_accuracy") - second.mean("test_accuracy")
+    of_means = first.mean(first.test_figure) - second.mean(second.test_figure)
     apart = contrast.difference if contrast else of_means
     points = f"{100 * abs(apart):.2f} points"
     if contrast is None:
@@ -241,7 +242,7 @@ def _missing(dataset: DatasetStudy) -> list[str]:
 
 def _best_clause(dataset: DatasetStudy) -> str:
     best, *others = dataset.largest
-    if best.mean("validation_accuracy") is None:
+    if best.mean(best.validation_figure) is None:
         return NO_VALIDATION
     gaps = [(other, gap_on_validation(dataset, other, best)) for other in others]
     close = [other for other, gap in gaps if gap and gap.close]
@@ -253,7 +254,7 @@ def _best_clause(dataset: DatasetStudy) -> str:
 
 def _worst_clause(dataset: DatasetStudy) -> str:
     best, *others = dataset.largest
-    if best.mean("validation_accuracy") is None:
+    if best.mean(best.validation_figure) is None:
         return NO_VALIDATION
     gaps = [(gap, other) for other in others if (gap := gap_on_validation(dataset, other, best))]
     if not gaps:
@@ -267,7 +268,8 @@ def _worst_clause(dataset: DatasetStudy) -> str:
 
 def _described(configuration: Configuration) -> str:
     validation, test = (
-        accuracy_text(figure_of(configuration, figure)) for figure in ("validation_accuracy", "test_accuracy")
+        accuracy_text(figure_of(configuration, figure))
+        for figure in (configuration.validation_figure, configuration.test_figure)
     )
     return (
         f"{configuration.name} with {validation} of the validation images, {test} of the test images, "
@@ -277,7 +279,7 @@ def _described(configuration: Configuration) -> str:
 
 def _accuracy(configuration: Configuration, short: bool = False) -> str:
     """Mean and spread over the seeds, and the interval of the mean."""
-    text = accuracy_text(figure_of(configuration, "test_accuracy"))
+    text = accuracy_text(figure_of(configuration, configuration.test_figure))
     n_seeds, interval = configuration.n_trainings, interval_text(configuration.interval)
     if short:
         return f"{text} ({interval})"

@@ -88,7 +88,7 @@ def seen_over_sizes(datasets: Sequence[DatasetStudy]) -> list[str]:
 def _point(dataset: DatasetStudy, like: Configuration, n_train: int) -> Point | None:
     for each in dataset.at(n_train):
         if (each.pipeline, each.varied) == (like.pipeline, like.varied):
-            return Point(each.mean("test_accuracy"), *each.interval)
+            return Point(each.mean(each.test_figure), *each.interval)
     return None
 
 
@@ -112,10 +112,10 @@ def _ends_clause(dataset: DatasetStudy) -> str:
 
 def _leader_at(size: int, dataset: DatasetStudy) -> str:
     best = dataset.at(size)[0]
-    if best.mean("validation_accuracy") is None:
+    if best.mean(best.validation_figure) is None:
         return f"none, for {NO_VALIDATION}"
     others = [c for c in curves(dataset) if size in c.points and c.name != best.name]
-    point = Point(best.mean("test_accuracy"), *best.interval)
+    point = Point(best.mean(best.test_figure), *best.interval)
     level = [curve.name for curve in others if _overlap(point, curve.points[size])]
     listed = " and ".join(filter(None, [", ".join(level[:-1]), *level[-1:]]))
     names = "all others" if len(level) == len(others) > 1 else listed

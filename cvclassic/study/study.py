@@ -1,8 +1,9 @@
 """`Study`: what a run says. Which configurations contend and which one wins is decided here alone, by one rule.
 
 The rule looks at validation figures alone: of each pipeline that configuration contends, and of each family that
-pipeline, which has the best mean validation accuracy over the seeds or folds that every pipeline has; of equals the one
-that is fitted faster, then the one that came first. One with failed or missing seeds is no contender where another of
+pipeline, which has the best mean over the seeds or folds that every pipeline has, by the metric of the data set; of
+equals the one that is fitted faster, then the one that came first. A baseline is no contender: it is what these have to
+beat. One with failed or missing seeds is no contender where another of
 its family has all of its. Seeds that were added afterwards for contenders change no choice. What is compared is
 compared at the largest number of training images.
 
@@ -17,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cvclassic.runs.job import FAMILIES, DatasetRecord, Job, Outcome, PipelineRecord, Predictions, Result, Run
+from cvclassic.runs.job import BASELINE, FAMILIES, DatasetRecord, Job, Outcome, PipelineRecord, Predictions, Result, Run
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
 from cvclassic.runs.spec import AUTO, SHORT_FIT
 from cvclassic.study.contrasts import Contrast, contrasts_of
@@ -25,6 +26,14 @@ from cvclassic.study.folds import pooled, pooled_job
 from cvclassic.study.statistics import confusion_matrix, wilson_interval
 
 SEEDS = 3
+OF_VALIDATION = {
+    "accuracy": "validation_accuracy",
+    "balanced_accuracy": "validation_balanced_accuracy",
+    "macro_f1": "validation_macro_f1",
+}
+"""The figure of `Result` that a metric is on the validation images."""
+OF_TEST = {"accuracy": "test_accuracy", "balanced_accuracy": "balanced_accuracy", "macro_f1": "macro_f1"}
+"""The figure of `Result` that a metric is on the test images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +52,8 @@ class Configuration:
         In the order of the seeds; folds are pooled into one.
     seeds : Collection of int
         Those that every configuration of the run has.
+    metric : str
+        What it is judged by; one of `runs.spec.METRICS`.
     folds : tuple of Outcome
         In the order of the folds, as far as there are any.
     """
@@ -54,7 +65,18 @@ class Configuration:
     varied: Settings
     outcomes: tuple[Outcome, ...]
     seeds: Collection[int]
+    metric: str
     folds: tuple[Outcome, ...] = ()
+
+    @property
+    def validation_figure(self) -> str:
+        """The figure of `Result` that it is chosen by."""
+        return OF_VALIDATION[self.metric]
+
+    @property
+    def test_figure(self) -> str:
+        """The figure of `Result` that says how good it is."""
+        return OF_TEST[self.metric]
 
     @cached_property
     def succeeded(self) -> tuple[Outcome, ...]:
@@ -118,7 +140,7 @@ class Configuration:
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the mean test accuracy, as fractions: how far the test images are a sample."""
         n_test = self.results[0].n_test
-        return wilson_interval(self.mean("test_accuracy") * n_test, n_test)
+        return wilson_interval(self.mean(self.test_figure) * n_test, n_test)
 
 
 class DatasetStudy:
@@ -164,14 +186,25 @@ class DatasetStudy:
         """The most seeds that any configuration succeeded with."""
         return max((each.n_trainings for each in self.configurations), default=0)
 
+    @property
+    def metric(self) -> str:
+        """What its pipelines are chosen and judged by: what was asked for, else what suits its classes."""
+        return self.study.run.spec.metric or self.record.metric
+
+    @cached_property
+    def baseline(self) -> Configuration | None:
+        """What contenders have to beat: the best baseline, at the largest number of training images."""
+        found = [each for each in self.configurations if each.family == BASELINE and each.succeeded]
+        return ranked([each for each in found if each.n_train == found[-1].n_train])[0] if found else None
+
     @cached_property
     def sizes(self) -> list[int]:
         """Numbers of training images with a success, ascending."""
-        return sorted({each.n_train for each in self.configurations if each.succeeded})
+        return sorted({each.n_train for each in self.configurations if each.succeeded and each.family != BASELINE})
 
     def at(self, n_train: int) -> list[Configuration]:
-        """The configurations with a success at a number of training images, the best by the rule first."""
-        return ranked(each for each in self.configurations if each.n_train == n_train)
+        """The configurations with a success at a number of training images, the best by the rule first; no baseline."""
+        return ranked(each for each in self.configurations if each.n_train == n_train and each.family != BASELINE)
 
     @cached_property
     def largest(self) -> list[Configuration]:
@@ -272,7 +305,9 @@ class DatasetStudy:
             if self.record.folds:
                 whole, folds = pooled(outcomes, self.record, spec.seed), tuple(outcomes)
                 outcomes = [] if whole is None else [whole]
-            yield Configuration(name, pipeline, family, n_train, varied, tuple(outcomes), spec.seeds, folds)
+            yield Configuration(
+                name, pipeline, family, n_train, varied, tuple(outcomes), spec.seeds, self.metric, folds
+            )
 
 
 class Study:
@@ -346,20 +381,21 @@ def ranked(configurations: Iterable[Configuration]) -> list[Configuration]:
     """The configurations with a success, the best by the rule first; those with failed or missing seeds last."""
 
     def order(each: Configuration) -> tuple:
-        return not each.complete, *_by_validation(each.deciding or each.results)
+        return not each.complete, *_by_validation(each.deciding or each.results, each.validation_figure)
 
     return sorted((each for each in configurations if each.succeeded), key=order)
 
 
-def _by_validation(results: Sequence[Result]) -> tuple[float, float]:
-    """What the rule orders by: mean validation accuracy, the highest first, then the mean time of a fit."""
-    found = [result.validation_accuracy for result in results if result.validation_accuracy is not None]
+def _by_validation(results: Sequence[Result], figure: str) -> tuple[float, float]:
+    """What the rule orders by: the mean of a validation figure, the highest first, then the mean time of a fit."""
+    found = [value for result in results if (value := getattr(result, figure)) is not None]
     # Means over seeds may differ by a rounding.
     return -round(float(np.mean(found)) if found else -1.0, 12), float(np.mean([r.fit_seconds for r in results]))
 
 
 def _best_in_fold(among: Sequence[Configuration], fold: int) -> Outcome:
-    return min((each.folds[fold] for each in among), key=lambda outcome: _by_validation([outcome.result]))
+    figure = among[0].validation_figure
+    return min((each.folds[fold] for each in among), key=lambda outcome: _by_validation([outcome.result], figure))
 
 
 def _has_complete(configurations: Iterable[Configuration], family: str) -> bool:

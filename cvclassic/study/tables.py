@@ -9,7 +9,7 @@ from cvclassic.runs.job import Outcome, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.study.contrasts import Contrast, corrected, gap_on_validation
 from cvclassic.study.statistics import macro_f1_interval, wilson_interval
-from cvclassic.study.study import Configuration, DatasetStudy, Study
+from cvclassic.study.study import OF_TEST, OF_VALIDATION, Configuration, DatasetStudy, Study
 
 if TYPE_CHECKING:
     import pandas
@@ -184,12 +184,18 @@ RESULTS = (
     Column("answer_seconds", "1 image ms", _fixed(1, scale=1e-3), numeric=True),
     Column("tuning_seconds", "tuning s", _fixed(1), numeric=True),
     Column("tuning_candidates", "tried", lambda n: f"{n:,.0f}" if n else "no search", numeric=True),
+    Column("balanced_accuracy", "balanced accuracy", percent, numeric=True),
+    Column("validation_balanced_accuracy", "validation balanced accuracy", percent, numeric=True),
+    Column("validation_macro_f1", "validation macro F1", percent, numeric=True),
+    Column("negative_log_likelihood", "negative log likelihood", _fixed(4), numeric=True),
+    Column("brier_score", "Brier score", _fixed(4), numeric=True),
+    Column("calibration_error", "calibration error", percent, numeric=True),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
+METRIC_NAMES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
 _FOLD = (Column("fold", "fold", numeric=True), Column("n_test", "test images", _fixed(0), numeric=True))
 _BY_KEY = {column.key: column for column in RESULTS} | {
-    "accuracy": Column("test_accuracy", "test accuracy", accuracy_text, numeric=True),
     "seeds": Column("seeds", "seeds", numeric=True),
     "ci": Column("ci", "95 % interval", interval_text, numeric=True),
     "f1_interval": Column(
@@ -205,6 +211,15 @@ _EXTRA = (
     Column("mean_corruption_error", "mean corruption error", percent, numeric=True),
     Column("fit_energy_joules", "fit J", _fixed(0), numeric=True),
 )
+
+
+def _score_columns(metric: str) -> tuple[Column, Column]:
+    """The columns of the metric on the validation images and on the test images."""
+    name = METRIC_NAMES[metric]
+    return (
+        Column(OF_VALIDATION[metric], f"validation {name}", accuracy_text, numeric=True),
+        Column(OF_TEST[metric], f"test {name}", accuracy_text, numeric=True),
+    )
 
 
 def _columns(*keys: str) -> list[Column]:
@@ -239,10 +254,12 @@ def _extra(study: Study) -> list[Column]:
 
 
 def _figures(dataset: DatasetStudy) -> Table:
-    """A row per configuration, best test accuracy first, the faster of equals first, failed ones last."""
+    """A row per configuration, the best on the test images first, the faster of equals first, failed ones last."""
     extra = _extra(dataset.study)
+    score = _score_columns(dataset.metric)[1]
+    others = [key for key in ("test_accuracy", "macro_f1") if key != score.key]
     keys = (
-        *("pipeline", "family", "accuracy", "ci", "against", "train_accuracy", "macro_f1", "f1_interval"),
+        *("pipeline", "family", "score", "ci", "against", "train_accuracy", *others, "f1_interval"),
         *("fit_seconds_of", *_tuning(dataset.study), "predict_images_per_second", "answer_seconds"),
         *("peak_memory_mb", "model_bytes", "n_features"),
         *["seeds"] * (dataset.n_seeds > 1),
@@ -253,7 +270,7 @@ def _figures(dataset: DatasetStudy) -> Table:
         cells = {
             "pipeline": each.pipeline + (" *" if dataset.study.pipeline(each.pipeline).stack else ""),
             "family": each.family,
-            "accuracy": figure_of(each, "test_accuracy") if each.succeeded else FAILED,
+            "score": figure_of(each, each.test_figure) if each.succeeded else FAILED,
             "ci": each.interval if each.succeeded else None,
             "against": standing,
             "f1_interval": _f1_interval(dataset, each),
@@ -263,11 +280,12 @@ def _figures(dataset: DatasetStudy) -> Table:
         figures = (cells[key] if key in cells else each.mean(key) for key in keys)
         rows.append((*figures, *(each.mean(column.key) for column in extra)))
         marks.append(FAILED if not each.succeeded else WINNER if standing == WINNER else each.family)
-    return Table("Best test accuracy first", (*_columns(*keys), *extra), tuple(rows), tuple(marks))
+    columns = (*(score if key == "score" else _BY_KEY[key] for key in keys), *extra)
+    return Table(f"Best test {METRIC_NAMES[dataset.metric]} first", columns, tuple(rows), tuple(marks))
 
 
 def _best_first(configuration: Configuration) -> tuple:
-    figures = (configuration.mean("test_accuracy") or 0.0, configuration.mean("fit_seconds") or 0.0)
+    figures = (configuration.mean(configuration.test_figure) or 0.0, configuration.mean("fit_seconds") or 0.0)
     return not configuration.succeeded, -round(figures[0], 12), figures[1]
 
 
@@ -293,8 +311,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         Column("family", "family", minor=True),
         *_columns("n_train") * study.has_sizes,
         *(Column(name, name) for name in swept),
-        Column("validation_accuracy", "validation accuracy", accuracy_text, numeric=True),
-        Column("test_accuracy", "test accuracy", accuracy_text, numeric=True),
+        *_score_columns(dataset.metric),
         *_columns("ci"),
         *extra,
         *_columns("fit_seconds_of", *tuning),
@@ -311,7 +328,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
             rows.append((*start, None, FAILED, None, *[None] * len(extra), None, *[None] * len(tuning), seeds, "", ""))
             marks.append(FAILED)
             continue
-        accuracies = [figure_of(each, figure) for figure in ("validation_accuracy", "test_accuracy")]
+        accuracies = [figure_of(each, figure) for figure in (each.validation_figure, each.test_figure)]
         figures = [*accuracies, each.interval, *(each.mean(column.key) for column in extra), _fit_of(each)]
         figures += [each.mean(key) for key in tuning]
         standing = _standing(dataset, each)
@@ -333,7 +350,7 @@ def _standing(dataset: DatasetStudy, configuration: Configuration) -> str:
 def _on_validation(dataset: DatasetStudy, configuration: Configuration) -> str:
     """ "best" of those with as many training images, "close" to it, or empty."""
     best = dataset.at(configuration.n_train)[0]
-    if configuration is best and best.mean("validation_accuracy") is not None:
+    if configuration is best and best.mean(best.validation_figure) is not None:
         return "best"
     gap = gap_on_validation(dataset, configuration, best)
     return "close" if gap and gap.close else ""

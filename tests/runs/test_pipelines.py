@@ -24,6 +24,7 @@ DEFAULT = {
     "hog_svm",
     "hog_opencv_svm",
     "hog_color_svm",
+    "most_frequent",
     "hog_linear_head",
     "mlp",
     "cnn",
@@ -34,7 +35,7 @@ def task(image_shape=(32, 32), traits=()):
     return Task(image_shape, n_classes=10, n_train=100, seed=0, stack=TrainingStack(), traits=frozenset(traits))
 
 
-def test_nine_pipelines_are_the_default_one_may_be_and_each_has_a_title():
+def test_nine_pipelines_and_a_baseline_are_the_default_one_may_be_and_each_has_a_title():
     pipelines = builtin_pipelines()
     assert {name for name, file in pipelines.items() if file.default is True} == DEFAULT
     assert {name for name, file in pipelines.items() if callable(file.default)} == {"pretrained_svm"}
@@ -73,8 +74,8 @@ def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
     assert np.mean(estimator.predict(images) == labels) > 0.9
 
 
-# Which pipelines stay as they are, and what others do by themselves.
-TEXTBOOK = {"sobel_opencv_svm", "recipe_mnist_relu", "recipe_mnist_sigmoid", "recipe_cifar10_cnn"}
+# Which pipelines stay as they are, as what has no use for images does, and what others do by themselves.
+TEXTBOOK = {"most_frequent", "sobel_opencv_svm", "recipe_mnist_relu", "recipe_mnist_sigmoid", "recipe_cifar10_cnn"}
 
 
 @pytest.mark.parametrize("change", AUGMENTATIONS)

@@ -48,13 +48,13 @@ def bars(subject: Subject) -> list[Picture]:
     shown = by_test_accuracy(found[:MOST_BARS])
     figure = new_figure(WIDTH, 75 + 20 * len(shown))
     axes = figure.subplots()
-    _draw_bars(axes, shown, [100 * c.mean("test_accuracy") for c in shown])
+    _draw_bars(axes, shown, [100 * c.mean(c.test_figure) for c in shown])
     for k, configuration in enumerate(shown):
         low, high = _whisker(configuration)
         axes.plot([100 * low, 100 * high], [k, k], color=INK, linewidth=1.2, marker="|", markersize=6)
         axes.annotate(
-            _accuracy_text(configuration), (100 * max(high, configuration.mean("test_accuracy")), k), xytext=(6, 0),
-            textcoords="offset points", va="center_baseline", fontsize=9,
+            _accuracy_text(configuration), (100 * max(high, configuration.mean(configuration.test_figure)), k),
+            xytext=(6, 0), textcoords="offset points", va="center_baseline", fontsize=9,
         )  # fmt: skip
     axes.set(xlim=(0, 125), xticks=range(0, 101, 20), xlabel="test accuracy, %")
     _family_legend(figure, shown, bars=True)
@@ -117,7 +117,7 @@ def _against_time(
         return []
     shown = by_test_accuracy(found)
     times = np.array([measure(configuration) for configuration in shown])
-    accuracies = np.array([configuration.mean("test_accuracy") for configuration in shown])
+    accuracies = np.array([configuration.mean(configuration.test_figure) for configuration in shown])
     front = pareto_front(times, accuracies)
     figure = new_figure(WIDTH, 340)
     axes = figure.subplots()
@@ -176,7 +176,7 @@ def _draw_front(axes, times: np.ndarray, accuracies: np.ndarray) -> list[tuple]:
 
 def _draw_point(axes, configuration: Configuration, x: float, y: float, hollow: bool) -> list[tuple]:
     """A marker, and a line for the spread over seeds, whose segment comes back."""
-    color, spread = family_color(configuration.family), 100 * (configuration.spread("test_accuracy") or 0.0)
+    color, spread = family_color(configuration.family), 100 * (configuration.spread(configuration.test_figure) or 0.0)
     axes.plot([x, x], [y - spread, y + spread], color=color, linewidth=1.2, alpha=0.7)
     axes.plot(
         [x], [y], marker=family_marker(configuration.family), color=color, markersize=7, linestyle="none",
@@ -253,7 +253,7 @@ def _family_legend(figure, shown: list[Configuration], bars: bool) -> None:
 
 def _whisker(configuration: Configuration) -> tuple[float, float]:
     """Wilson's interval of a single seed; of several, mean ± standard deviation."""
-    mean, spread = configuration.mean("test_accuracy"), configuration.spread("test_accuracy")
+    mean, spread = configuration.mean(configuration.test_figure), configuration.spread(configuration.test_figure)
     return configuration.interval if spread is None else (mean - spread, mean + spread)
 
 
@@ -264,6 +264,6 @@ def _whiskers_are(shown: list[Configuration]) -> str:
 
 
 def _accuracy_text(configuration: Configuration) -> str:
-    mean, spread = configuration.mean("test_accuracy"), configuration.spread("test_accuracy")
+    mean, spread = configuration.mean(configuration.test_figure), configuration.spread(configuration.test_figure)
     text = accuracy_text((mean, spread))
     return f"{text} ({interval_text(configuration.interval)})" if spread is None else text

@@ -214,7 +214,7 @@ def _stopped_early(result: Result) -> bool:
 
 def _spread(study: DatasetStudy, curve: Curve, n_train: int) -> float:
     """Standard deviation of a point over the seeds; 0 for a single one."""
-    return next((each.spread("test_accuracy") for each in study.at(n_train) if each.name == curve.name), None) or 0.0
+    return next((each.spread(each.test_figure) for each in study.at(n_train) if each.name == curve.name), None) or 0.0
 
 
 def _ends(curve: Curve) -> str:

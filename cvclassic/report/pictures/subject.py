@@ -88,7 +88,7 @@ def named(contender: Configuration | Curve, longest: int = 60) -> str:
 
 def by_test_accuracy(configurations: Iterable[Configuration]) -> list[Configuration]:
     """An order to show them in, and for no more than that: the most accurate on the test images first."""
-    return sorted(configurations, key=lambda configuration: -configuration.mean("test_accuracy"))
+    return sorted(configurations, key=lambda configuration: -configuration.mean(configuration.test_figure))
 
 
 def left_out(shown: Sequence, found: Sequence) -> str:
