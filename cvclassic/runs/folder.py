@@ -24,6 +24,7 @@ from cvclassic.runs.reading import (
     DATASET,
     EMBEDDED,
     EXAMPLES,
+    GROUPS,
     IMAGES,
     LOG,
     PREDICTIONS,
@@ -36,7 +37,7 @@ from cvclassic.runs.reading import (
     read_outcome,
     read_record,
 )
-from cvclassic.runs.record import describe_dataset
+from cvclassic.runs.record import belongs_together, describe_dataset
 
 WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"
@@ -329,6 +330,8 @@ def _dataset_files(dataset: Dataset) -> Iterator[tuple[str, Callable[[], bytes]]
     for name, part in {**parts, "splits.npz": dataset}.items():
         yield name, partial(npz, {"train": part.train, "validation": part.validation, "test": part.test})
     yield TEST_IMAGES, lambda: npy(dataset.images[dataset.test])
+    if belongs_together(dataset):
+        yield GROUPS, lambda: npy(dataset.groups[dataset.test])
     labels = dataset.labels[dataset.train]
     examples = [dataset.train[np.flatnonzero(labels == k)[0]] for k in range(dataset.n_classes)]
     yield EXAMPLES, lambda: npy(dataset.images[examples])

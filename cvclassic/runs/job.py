@@ -255,7 +255,7 @@ class DatasetRecord:
     `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `folds` are the sizes of each fold;
     `sizes` are then those of the first, with all images to test on. `test_images` is a hash of the test images and
     their labels: two runs with the same one were tested on the same. `metric` is what its pipelines are judged by where
-    nothing else is asked for.
+    nothing else is asked for. `grouped` tells whether some test images belong together.
     """
 
     name: str
@@ -269,6 +269,7 @@ class DatasetRecord:
     warnings: tuple[str, ...] = ()
     test_images: str = ""
     metric: str = ACCURACY
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
@@ -309,10 +310,19 @@ class RunRecord:
 
 @dataclass(frozen=True, eq=False)
 class SetImages:
-    """Batches of a data set's images that a report shows; None where they can't be read."""
+    """What a study and its report need of a data set's images; None where it can't be read.
+
+    Attributes
+    ----------
+    test : ndarray of the test images
+    examples : ndarray of a training image of each class
+    groups : ndarray of shape (n_test,), int64
+        Numbers of what belongs together among the test images; None where each stands for itself.
+    """
 
     test: np.ndarray | None = None
-    examples: np.ndarray | None = None  # a training image of each class
+    examples: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ RUN/<data set>/splits-n<images>.npz    the same for each smaller number of train
 RUN/<data set>/splits-fold<k>.npz      the same for each fold
 RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
 RUN/<data set>/class_examples.npy    one training image per class
+RUN/<data set>/groups.npy        numbers of what belongs together among the test images, where something does
 RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
 RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
 RUN/report.html, report.md, results.csv, results.json    made from all of the above
@@ -29,7 +30,7 @@ from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, Outcome, Resu
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
 PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
 EMBEDDED = ".embedded"  # beginning of the names of files that workers put beside the images
-TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
+TEST_IMAGES, EXAMPLES, GROUPS = "test_images.npy", "class_examples.npy", "groups.npy"
 IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
 
 
@@ -100,15 +101,21 @@ def read_dataset(run: Path, name: str) -> DatasetRecord:
 
 
 def _read_images(folder: Path, dataset: DatasetRecord) -> tuple[SetImages, list[str]]:
-    numbers = {TEST_IMAGES: dataset.sizes.test, EXAMPLES: len(dataset.class_names)}
+    shown, n_test = "these images can't be shown", dataset.sizes.test
+    files = {
+        TEST_IMAGES: (Expected(IMAGE_TYPES, ((n_test, *dataset.image_shape),)), shown),
+        EXAMPLES: (Expected(IMAGE_TYPES, ((len(dataset.class_names), *dataset.image_shape),)), shown),
+    }
+    if dataset.grouped:
+        files[GROUPS] = (Expected(("int64",), ((n_test,),)), "each image counts for itself, and intervals are too short")
     found: list[np.ndarray | None] = []
     problems = []
-    for name, number in numbers.items():
+    for name, (expected, cost) in files.items():
         try:
-            found.append(map_npy(folder / name, Expected(IMAGE_TYPES, ((number, *dataset.image_shape),))))
+            found.append(map_npy(folder / name, expected))
         except (OSError, DataError) as error:
             found.append(None)
-            problems.append(f"{folder.name}/{name} {_why(error)}: these images can't be shown.")
+            problems.append(f"{folder.name}/{name} {_why(error)}: {cost}.")
     return SetImages(*found), problems
 
 

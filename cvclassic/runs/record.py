@@ -68,7 +68,13 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         warnings=tuple(dataset.warnings),
         test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
         metric=usual_metric(dataset),
+        grouped=belongs_together(dataset),
     )
+
+
+def belongs_together(dataset: Dataset) -> bool:
+    """Whether some of the test images do: copies, or pictures of one group."""
+    return dataset.groups is not None and len(np.unique(dataset.groups[dataset.test])) < len(dataset.test)
 
 
 def usual_metric(dataset: Dataset) -> str:

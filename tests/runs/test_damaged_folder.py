@@ -119,6 +119,20 @@ def test_damaged_images_are_not_shown(run, damage, name):
     assert found.problems[0].startswith(f"digits/{name} ")
 
 
+def test_what_belongs_together_among_the_test_images_is_kept_and_where_it_is_lost_that_is_told(tmp_path, digits):
+    pairs = replace(digits, groups=np.arange(len(digits.labels)) // 2)
+    finished_run(tmp_path / "run", pairs)
+    found = read_run(tmp_path / "run")
+    assert found.datasets[0].grouped
+    np.testing.assert_array_equal(found.images["digits"].groups, pairs.groups[pairs.test])
+    (tmp_path / "run" / "digits" / "groups.npy").unlink()
+    found = read_run(tmp_path / "run")
+    assert found.images["digits"].groups is None
+    assert found.problems == (
+        "digits/groups.npy is missing: each image counts for itself, and intervals are too short.",
+    )
+
+
 @pytest.mark.parametrize(
     "changes",
     [
