@@ -182,8 +182,8 @@ def compare(
         Metric | None,
         typer.Option(
             case_sensitive=False,
-            help="What pipelines are chosen and judged by. Default: accuracy; balanced_accuracy where the largest class "
-            "has more than twice as many images as the smallest.",
+            help="What pipelines are chosen and judged by. Default: accuracy, or balanced_accuracy where the largest "
+            "class has more than twice as many images as the smallest.",
         ),
     ] = None,
     margin: Annotated[

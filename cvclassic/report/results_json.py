@@ -4,9 +4,9 @@ import json
 
 from pydantic import TypeAdapter
 
-from cvclassic.runs.job import DatasetRecord, Result, RunRecord
+from cvclassic.runs.job import DatasetRecord, Outcome, Result, RunRecord
 from cvclassic.study.study import Study
-from cvclassic.study.tables import interval_of
+from cvclassic.study.tables import accuracy_interval
 
 _RUN, _DATASETS, _RESULT = (TypeAdapter(kind) for kind in (RunRecord, tuple[DatasetRecord, ...], Result))
 
@@ -18,12 +18,12 @@ def json_text(study: Study) -> str:
         "schema_version": run.record.schema_version,
         "run": _RUN.dump_python(run.record, mode="json"),
         "datasets": _DATASETS.dump_python(run.datasets, mode="json"),
-        "results": [_result(outcome.result) for outcome in study.outcomes],
-        "folds": [_result(outcome.result) for outcome in run.outcomes if outcome.result.fold is not None],
+        "results": [_result(study, outcome) for outcome in study.outcomes],
+        "folds": [_result(study, outcome) for outcome in run.outcomes if outcome.result.fold is not None],
     }
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _result(result: Result) -> dict[str, object]:
-    low, high = interval_of(result) or (None, None)
-    return _RESULT.dump_python(result, mode="json") | {"ci_low": low, "ci_high": high}
+def _result(study: Study, outcome: Outcome) -> dict[str, object]:
+    low, high = accuracy_interval(study, outcome) or (None, None)
+    return _RESULT.dump_python(outcome.result, mode="json") | {"ci_low": low, "ci_high": high}

@@ -11,7 +11,7 @@ from cvclassic.report.harmless import harmless
 from cvclassic.report.parts import header_of, part, seen_in, words_of
 from cvclassic.runs.job import BASELINE
 from cvclassic.study.study import DatasetStudy, Study
-from cvclassic.study.tables import FAILED, WINNER, Table, figures_table
+from cvclassic.study.tables import FAILED, TAKEN, Table, figures_table
 
 STYLES = {
     "classical": "cyan",
@@ -20,7 +20,7 @@ STYLES = {
     "pretrained": "green",
     BASELINE: "dim",
     FAILED: "red",
-    WINNER: "bold",
+    TAKEN: "bold",
 }
 NAMES = ("dataset", "pipeline", "family")  # by key: columns that are never broken
 

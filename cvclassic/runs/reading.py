@@ -107,7 +107,7 @@ def _read_images(folder: Path, dataset: DatasetRecord) -> tuple[SetImages, list[
         EXAMPLES: (Expected(IMAGE_TYPES, ((len(dataset.class_names), *dataset.image_shape),)), shown),
     }
     if dataset.grouped:
-        files[GROUPS] = (Expected(("int64",), ((n_test,),)), "each image counts for itself, and intervals are too short")
+        files[GROUPS] = (Expected(("int64",), ((n_test,),)), "each image counts alone, and intervals are too short")
     found: list[np.ndarray | None] = []
     problems = []
     for name, (expected, cost) in files.items():

@@ -1,44 +1,40 @@
-"""How sure differences are: tests between contenders on the test images, and what validation can tell apart."""
+"""How sure differences are: of contenders on the test images, and what validation can tell apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cvclassic.runs.job import Predictions
-from cvclassic.study.statistics import compare_trainings, holm, mcnemar
+from cvclassic.study.differences import Difference, difference
+from cvclassic.study.statistics import holm
 
 if TYPE_CHECKING:  # the study itself makes its contrasts
     from cvclassic.study.study import Configuration, DatasetStudy
 
 SIGNIFICANT = 0.05
-MCNEMAR = "McNemar's exact test"
-T_TEST = "t-test over images and trainings"
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """How one contender stands against another on the test images.
+    """How one contender stands against another on the test images, where nobody asked for it before: exploratory.
 
     Attributes
     ----------
     first, second : str
         Names of configurations.
-    difference : float
-        Test accuracy of the first less that of the second, as a fraction, from the same figures as the test.
+    difference : Difference
+        Of the data set's metric, the first less the second.
     p_value : float
-        Of the two-sided test, corrected for all pairs by Holm's method.
-    method : str
-        The test, in words.
+        Two-sided, corrected for all such pairs by Holm's method.
     """
 
     first: str
     second: str
-    difference: float
+    difference: Difference
     p_value: float
-    method: str
 
     @property
     def significant(self) -> bool:
@@ -49,7 +45,7 @@ class Contrast:
         """ "better", "worse", or "undecided": what is not significant is no tie, it may be a small test set."""
         if not self.significant:
             return "undecided"
-        return "better" if self.difference > 0 else "worse"
+        return "better" if self.difference.estimate > 0 else "worse"
 
     @property
     def p_text(self) -> str:
@@ -57,49 +53,44 @@ class Contrast:
 
     def reversed(self) -> "Contrast":
         """The second against the first."""
-        return replace(self, first=self.second, second=self.first, difference=-self.difference)
-
-    def told(self, n_pairs: int) -> str:
-        """The test, the number of pairs that it is corrected for, and its p-value."""
-        return f"{corrected([self.method], n_pairs)}, {self.p_text}"
+        return Contrast(self.second, self.first, self.difference.reversed(), self.p_value)
 
 
-def contrasts_of(contenders: Sequence["Configuration"]) -> dict[tuple[str, str], Contrast]:
+def contrasts_of(dataset: "DatasetStudy", contenders: Sequence["Configuration"]) -> dict[tuple[str, str], Contrast]:
     """The contrast of each pair by both names, both ways round; pairs that can't be tested are missing.
 
-    See `contrast_of` for the test. The p-values are corrected for all pairs.
+    The p-values are corrected for all pairs.
     """
-    tested = [found for pair in combinations(contenders, 2) if (found := contrast_of(*pair)) is not None]
-    adjusted = holm([contrast.p_value for contrast in tested])
+    pairs = [(*pair, made) for pair in combinations(contenders, 2) if (made := difference_of(dataset, *pair))]
     found = {}
-    for contrast, p_value in zip(tested, adjusted, strict=True):
-        contrast = replace(contrast, p_value=float(p_value))
-        found[contrast.first, contrast.second] = contrast
-        found[contrast.second, contrast.first] = contrast.reversed()
+    for (first, second, made), p_value in zip(pairs, holm([made.p_value for *_, made in pairs]), strict=True):
+        contrast = Contrast(first.name, second.name, made, float(p_value))
+        found[first.name, second.name] = contrast
+        found[second.name, first.name] = contrast.reversed()
     return found
 
 
-def contrast_of(first: "Configuration", second: "Configuration") -> Contrast | None:
-    """The contrast with the p-value of its test alone; None where predictions to compare are missing.
+def difference_of(dataset: "DatasetStudy", first: "Configuration", second: "Configuration") -> Difference | None:
+    """How much better the first is on the same test images; None where predictions to compare are missing.
 
-    Where one of them has several seeds that make a difference, a t-test over images and trainings says whether the
-    difference outlasts the chances of both. Else McNemar's exact test compares the predictions of their first seeds.
+    Of several seeds that make a difference all count, else the first. Images of one group count as one.
     """
     said = [_said(each) for each in (first, second)]
     if not all(said) or any(not np.array_equal(each.y_true, said[0][0].y_true) for of in said for each in of):
         return None
-    right = [np.stack([each.y_pred == each.y_true for each in of]) for of in said]
-    if len(right[0]) == len(right[1]) == 1:
-        counts = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
-        difference = (counts[0] - counts[1]) / right[0].shape[1]
-        return Contrast(first.name, second.name, difference, mcnemar(*counts), MCNEMAR)
-    found = compare_trainings(*right)
-    return Contrast(first.name, second.name, found.difference, found.p_value, T_TEST)
+    predicted = [np.stack([each.y_pred for each in of]) for of in said]
+    y_true, groups = said[0][0].y_true, dataset.groups
+    if len(y_true) < 2 or (groups is not None and len(np.unique(groups)) < 2):
+        return None
+    n_classes = len(dataset.record.class_names)
+    return difference(
+        *predicted, y_true, dataset.metric, groups=groups, folds=_folds_of(first, len(y_true)), n_classes=n_classes
+    )
 
 
 @dataclass(frozen=True)
 class Gap:
-    """By how much a mean validation accuracy is below the best one, and up to which gap the two are close.
+    """By how much a mean validation figure is below the best one, and up to which gap the two are close.
 
     `tolerance` is twice the standard deviation over seeds (of the two, pooled), or one validation image where that is
     more; `reason` says which. All are fractions.
@@ -127,12 +118,6 @@ def gap_on_validation(dataset: "DatasetStudy", configuration: "Configuration", b
     return Gap(accuracies[1] - accuracies[0], tolerance, f"{what} ({100 * tolerance:.2f} points)")
 
 
-def corrected(methods: Sequence[str], n_pairs: int) -> str:
-    """Names of tests, and for how many pairs they are corrected."""
-    names = " or ".join(dict.fromkeys(methods))
-    return names if n_pairs == 1 else f"{names}, Holm-corrected for {n_pairs} pairs"
-
-
 def p_text(p_value: float) -> str:
     """0.0312 as "p = 0.031", the smallest as "p < 0.001"."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
@@ -142,3 +127,14 @@ def _said(configuration: "Configuration") -> list[Predictions]:
     """The predictions of its seeds that have some; of one seed where they make no difference."""
     said = [outcome.predictions for outcome in configuration.succeeded if outcome.predictions is not None]
     return said if configuration.varies else said[:1]
+
+
+def _folds_of(configuration: "Configuration", n: int) -> np.ndarray | None:
+    """The fold in which each of the n images was tested, (n,) int64; None without folds, or where they are not told."""
+    places = [outcome.predictions and outcome.predictions.places for outcome in configuration.folds]
+    if not places or any(each is None for each in places) or sum(map(len, places)) != n:
+        return None
+    folds = np.empty(n, np.int64)
+    for fold, each in enumerate(places):
+        folds[each] = fold
+    return folds

@@ -1,13 +1,15 @@
-"""What a run says in words: of each data set the answer, of a sweep what was seen."""
+"""What a run says in words: of each data set what to do, why, and what would help; of a sweep what was seen."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from cvclassic.runs.job import BASELINE
-from cvclassic.study.contrasts import Contrast, contrast_of, gap_on_validation
+from cvclassic.study.advice import Advice, Question
+from cvclassic.study.contrasts import gap_on_validation
+from cvclassic.study.intervals import wilson_interval
 from cvclassic.study.sizes import NO_VALIDATION, seen_over_sizes
 from cvclassic.study.study import Configuration, DatasetStudy
-from cvclassic.study.tables import accuracy_text, figure_of, interval_text
+from cvclassic.study.tables import METRIC_NAMES, accuracy_text, figure_of, interval_text
+from cvclassic.study.verdicts import Kind
 
 MOST_NAMES = 4  # in a list; of more their number is told
 
@@ -15,20 +17,17 @@ MOST_NAMES = 4  # in a list; of more their number is told
 def answer(dataset: DatasetStudy) -> list[str]:
     """Sentences on a data set that claim no more than the figures carry.
 
-    The best classical pipeline stands against the best neural one (where there is but one of the two families, the
-    winner against the next), each chosen on the validation images; then come the winner of all, what is better or not
-    told from it on the test images, and which of those fits fastest. Of a single pipeline with several settings, what a
-    sweep says of them. With folds the two that stand against each other are choices inside each fold.
+    First what to take, then the questions that were asked before the test images were looked at with what these say,
+    then what would help, then how the others stand. Of a single pipeline with several settings, what a sweep says.
     """
-    contenders = dataset.contenders
-    if not contenders:
+    contenders, advice = dataset.contenders, dataset.advice
+    if advice is None:
         sentences = [f"On {dataset.name} there is no result to compare yet."]
-    elif len(contenders) == 1:
-        sentences = [f"{_alone(dataset, contenders[0])} There is nothing to compare it with."]
-    elif len({each.pipeline for each in contenders}) == 1:
+    elif len(contenders) > 1 and len({each.pipeline for each in contenders}) == 1:
         sentences = what_was_seen([dataset])
     else:
-        sentences = [*_two(dataset), *_winner(dataset), *_others(dataset)]
+        sentences = [*_what_to_do(dataset, advice), *_why(dataset, advice), *_what_would_help(dataset, advice)]
+        sentences += _others(dataset, advice)
         if any(each.varied for each in contenders):
             sentences.append("Each stands here with the settings that were best on the validation images.")
     if dataset.study.has_sizes and contenders:
@@ -57,102 +56,195 @@ def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
     return [*over_sizes, f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
 
 
-def _alone(dataset: DatasetStudy, only: Configuration) -> str:
-    return (
-        f"On {dataset.name}, {only.name} classifies {_accuracy(only)} of the {_test_images(dataset)} rightly, after a "
-        f"fit of {_fit(only)}."
-    )
-
-
-def _two(dataset: DatasetStudy) -> list[str]:
-    """The two that the question is about, and whether they differ."""
-    folds, question, contenders = dataset.record.folds, _question(dataset), dataset.contenders
-    if folds and question:
-        return [_tested_once(dataset), *_two_in_folds(dataset)]
-    first, second = question or contenders[:2]
-    winner = f"the best pipeline {_chosen(first, contenders, _n_validation(dataset))}"
-    roles = _roles(dataset, *question) if question else [winner, "the next"]
-    start = "" if folds else f"On {dataset.name}, "
-    of = "" if folds else f" of the {_test_images(dataset)}"
+def _what_to_do(dataset: DatasetStudy, advice: Advice) -> list[str]:
+    taken = advice.taken
+    right = f"{_right(dataset, advice.figure)}; {_costs(taken)}"
+    if advice.figure is not taken:
+        anew = f"the best {taken.family} pipeline, chosen anew in each fold,"
+        right = f"{anew} is {_right(dataset, advice.figure)}; {taken.name} {_costs(taken).removeprefix('it ')}"
+    if not advice.beats_baseline:
+        baseline = advice.baseline
+        always = _right(dataset, baseline)
+        return [
+            f"On {dataset.name} nothing is shown to beat {_baseline_words(dataset, baseline)}, which is {always}.",
+            f"The best here is {taken.name}: {right}.",
+        ]
+    undecided = advice.open
+    if not undecided:
+        equal = any(each.kind is Kind.EQUIVALENT for each in advice.questions if each.about(taken))
+        return [f"On {dataset.name} use {taken.name}{', the fastest to fit of equivalents' * equal}: {right}."]
+    others = [next(each for each in question.named if each is not taken) for question in undecided]
     sentences = [
-        f"{start}{first.name}, {roles[0]}, classifies {_accuracy(first)}{of} rightly, after a fit of {_fit(first)}; "
-        f"{second.name}, {roles[1]}, needs {_fit(second)} and reaches {_accuracy(second, short=True)}."
-        f"{_one_family(dataset)}",
-        _difference(first, second, dataset.contrast(first, second), len(dataset.contrasts) // 2),
+        f"On {dataset.name} it can't be told yet whether {_joined([each.name for each in others], 'or')} "
+        f"{'is' if len(others) == 1 else 'are'} better than {taken.name}.",
+        f"Take {taken.name} meanwhile, which is the fastest to fit of them: {right}.",
     ]
-    if not folds:
-        return sentences
-    choice = dataset.choice()
-    inside = (
-        f"Chosen inside each fold, on its validation images alone, the best classifies {_accuracy(choice)} rightly."
-    )
-    return [_tested_once(dataset), *sentences, *([] if choice is first else [inside])]
+    told = [each for each in zip(undecided, others, strict=True) if each[0].verdict and not each[0].voided]
+    losses = [f"{_points(_most_lost(question, taken))} against {other.name}" for question, other in told]
+    return [*sentences, f"It may lose up to {_joined(losses, 'and')}."] if losses else sentences
 
 
-def _tested_once(dataset: DatasetStudy) -> str:
-    return (
-        f"On {dataset.name} each of the {dataset.record.sizes.test:,} images was tested once, by a model that never "
-        f"saw it ({len(dataset.record.folds)} folds)."
-    )
+def _why(dataset: DatasetStudy, advice: Advice) -> list[str]:
+    """The questions, and what the test images say to each."""
+    if len(dataset.contenders) == 1:
+        return ["There is nothing to compare it with."]
+    sentences, told = [_one_family(dataset)] if _one_family(dataset) else [], []
+    for question in advice.questions:
+        clauses = [_role(dataset, question, place, told) for place in (0, 1)]
+        sentences.append(f"{_capital('; '.join(filter(None, clauses)))}.")
+        sentences += _verdict(dataset, question)
+    return [*sentences, _scope(dataset, advice)] if advice.questions else sentences
 
 
-def _two_in_folds(dataset: DatasetStudy) -> list[str]:
-    """The best of each family, chosen inside each fold; and which one that is by the mean over the folds."""
-    families = ("classical", "neural")
-    named, choices, said, several = [], [], [], False
-    for family in families:
-        best, choice = dataset.best(family), dataset.choice(family)
-        role, fit = f"{best.name}, the only {family} pipeline,", f", after a fit of {_fit(best)}"
-        if choice is not best:
-            several, fit = True, ""
-            choice = replace(choice, name=f"the best {family} one")
-            role = f"the best {family} pipeline, chosen in each fold on its validation images,"
-        named.append(best)
-        choices.append(choice)
-        said.append(f"{role} classifies {_accuracy(choice)} rightly{fit}")
-    sentences = [
-        f"{_capital('; '.join(said))}.",
-        _difference(*choices, contrast_of(*choices), 1),
-    ]
-    if several:
-        by_mean = " and ".join(f"{each.name} ({_accuracy(each, short=True)}, a fit of {_fit(each)})" for each in named)
-        sentences.append(f"By the mean over the folds these are {by_mean}.")
-    return sentences
-
-
-def _question(dataset: DatasetStudy) -> tuple[Configuration, Configuration] | None:
-    """The best classical and the best neural contender, where there are both."""
-    first, second = dataset.best("classical"), dataset.best("neural")
-    return (first, second) if first and second else None
-
-
-def _roles(dataset: DatasetStudy, *pair: Configuration) -> list[str]:
-    """What each of the two is in its family, and how it was chosen."""
-    roles, told = [], False
-    for each, noun in zip(pair, ("pipeline", "one"), strict=True):
-        family = [other for other in dataset.contenders if other.family == each.family]
-        how = "there" if told else _chosen(each, family, _n_validation(dataset))
-        roles.append(f"the best {each.family} {noun} {how}" if len(family) > 1 else f"the only {each.family} {noun}")
-        told |= len(family) > 1
-    return roles
-
-
-def _chosen(best: Configuration, among: Sequence[Configuration], number: str = "") -> str:
-    """How `best` was chosen; on how many images, where that was not told yet."""
-    if best.mean(best.validation_figure) is None:
-        return f"by fit time, for {NO_VALIDATION}"
-    accuracies = [each.mean(each.validation_figure) for each in among if each is not best]
-    equals = any(abs(accuracy - best.mean(best.validation_figure)) < 1e-12 for accuracy in accuracies)
-    folds = " of all folds" if best.folds else ""
-    return f"on the {number}validation images{folds}" + ", the fastest of equals" * equals
-
-
-def _n_validation(dataset: DatasetStudy) -> str:
-    if dataset.record.folds:
+def _role(dataset: DatasetStudy, question: Question, place: int, told: list[Configuration]) -> str:
+    """Who stands on this side of a question and what it reaches; empty where that was told already."""
+    named, side = question.named[place], question.sides[place]
+    if any(each is named for each in told):
         return ""
-    sizes = [*dataset.record.smaller_sizes, dataset.record.sizes]
-    compared = dataset.contenders[0].n_train
-    return next((f"{each.validation:,} " for each in sizes if each.train == compared), "")
+    told.append(named)
+    family = [each for each in dataset.contenders if each.family == named.family]
+    if len({each.family for each in question.named}) == 1:
+        role = f"the {'best' if place == 0 else 'next'} pipeline {_chosen(named, family)}"
+    else:
+        role = f"the best {named.family} pipeline {_chosen(named, family)}"
+        role = role if len(family) > 1 else f"the only {named.family} pipeline"
+    if side is named:
+        return f"{named.name}, {role}, reaches {_score(named)}"
+    chosen = f"the best {named.family} pipeline, chosen in each fold on its validation images, reaches {_score(side)}"
+    return f"{chosen}; by the mean over the folds it is {named.name} ({_score(named)})"
+
+
+def _verdict(dataset: DatasetStudy, question: Question) -> list[str]:
+    first, second = (_side_name(*pair) for pair in zip(question.named, question.sides, strict=True))
+    verdict = question.verdict
+    if verdict is None:
+        return [f"{_capital(first)} and {second} were not compared, for predictions of the same images are missing."]
+    estimate, (low, high) = verdict.difference.estimate, verdict.interval
+    margin = _points(verdict.margin)
+    if question.voided:
+        unfinished = [each.name for each in question.unfinished if each is not question.ahead]
+        figures = f"{first} less {second}: {_signed(estimate)} points, {_span(low, high)}"
+        return [
+            f"{_joined(unfinished, 'and')} {'was' if len(unfinished) == 1 else 'were'} still learning when training "
+            f"ended, so that nothing is said against {'it' if len(unfinished) == 1 else 'them'} ({figures})."
+        ]
+    ahead, behind = (first, second) if verdict.ahead != "second" else (second, first)
+    if verdict.ahead == "second":
+        estimate, low, high = -estimate, -high, -low
+    figures = f"{_points(estimate)} ({_span(low, high)})"
+    by_margin, better = f"more than the margin of {margin}", f"{_capital(ahead)} is better than {behind} by {figures}"
+    if verdict.kind is Kind.BETTER_BY_MARGIN:
+        return [f"{better}, {by_margin}."]
+    if verdict.kind is Kind.BETTER:
+        return [f"{better}; whether by {by_margin} is open."]
+    both = f"{_capital(first)} and {second} are"
+    if verdict.kind is Kind.EQUIVALENT:
+        inside = _span(*verdict.equivalence_interval)
+        ends = f", and {ahead} is ahead by less than that" if verdict.ahead else ""
+        return [f"{both} equivalent: the difference lies within the margin of {margin} ({inside} points){ends}."]
+    span = f"{_signed(estimate)} points, and may be anything from {_span(low, high)}"
+    return [f"{both} not told apart: {first} less {second} is {span}."]
+
+
+def _scope(dataset: DatasetStudy, advice: Advice) -> str:
+    """What the claims are about."""
+    sides = [side for question in advice.questions for side in question.sides]
+    within = ""
+    spec = dataset.study.run.spec
+    if spec.time_budget:
+        within = f", trained within {spec.time_budget:g} s"
+    elif spec.epochs:
+        within = f", trained for {spec.epochs} epochs"
+    if dataset.record.folds:
+        n_train = sum(fold.train for fold in dataset.record.folds) // len(dataset.record.folds)
+        return f"This is about models that learn from about {n_train:,} of these images{within}."
+    several = [side for side in sides if side.n_trainings > 1]
+    if several:
+        names = _joined(list(dict.fromkeys(f"{each.n_trainings} trainings of {each.name}" for each in several)), "and")
+        return f"This is about what such trainings reach, as far as {names} tell{within}."
+    return f"This is about these trained models{within}: other trainings may do otherwise."
+
+
+def _what_would_help(dataset: DatasetStudy, advice: Advice) -> list[str]:
+    sentences = []
+    unfinished = list(dict.fromkeys(each.name for question in advice.questions for each in question.unfinished))
+    if unfinished:
+        sentences.append(f"Train {_joined(unfinished, 'and')} longer: --preset full, or --set min_steps=.")
+    for question in advice.open:
+        settling = question.verdict and question.verdict.settling
+        if settling:
+            needs = [f"{settling.images:,} test images"] if settling.images else []
+            needs += [f"{settling.seeds} seeds (--repeats {settling.seeds})"] if settling.seeds else []
+            first, second = (each.name for each in question.named)
+            told = f"tell {first} and {second} apart"
+            told = f"show that {first} and {second} are equivalent" if settling.kind is Kind.EQUIVALENT else told
+            sentences.append(f"About {' and '.join(needs)} in all would {told}, if the difference is what it seems.")
+    return [*sentences, *_weakest_class(dataset, advice)]
+
+
+def _weakest_class(dataset: DatasetStudy, advice: Advice) -> list[str]:
+    """The class that is told worst, where it is clearly worse than all together."""
+    per_class = [each for each in advice.figure.results[0].per_class if each.n_test]
+    if len(per_class) < 2:
+        return []
+    worst = min(per_class, key=lambda each: (each.recall, each.n_test))
+    recall = sum(each.recall * each.n_test for each in per_class) / sum(each.n_test for each in per_class)
+    right = round(worst.recall * worst.n_test)
+    if wilson_interval(right, worst.n_test)[1] >= recall:
+        return []
+    return [f"Hardest is {worst.name}: {right:,} of {worst.n_test:,} are told; more pictures of it would help most."]
+
+
+def _others(dataset: DatasetStudy, advice: Advice) -> list[str]:
+    """How the others stand against what is taken on the test images: nobody asked before, so that it is exploratory."""
+    asked = [each for question in advice.questions for each in question.named]
+    others = [each for each in dataset.contenders if each is not advice.taken and not any(each is a for a in asked)]
+    standing = {verdict: [] for verdict in ("better", "undecided", "worse")}
+    for other in others:
+        contrast = dataset.contrast(other, advice.taken)
+        if contrast:
+            standing[contrast.verdict].append(other)
+    if not any(standing.values()):
+        return []
+    better, undecided, worse = standing.values()
+    name, clauses = advice.taken.name, []
+    if better:
+        where = "on the test images"
+        if not any(_is_chosen_before(each, advice.taken) for each in better):
+            where += ", and not on the validation images"
+        clauses.append(f"{_listed(better)} {'does' if len(better) == 1 else 'do'} better than {name} {where}")
+    if undecided:
+        clauses.append(f"{_listed(undecided)} {'is' if len(undecided) == 1 else 'are'} not told apart from {name}")
+    if worse:
+        clauses.append(f"{_listed(worse)} {'is' if len(worse) == 1 else 'are'} worse")
+    return [f"Of the others, which no question was about, {'; '.join(clauses)}."]
+
+
+def _is_chosen_before(each: Configuration, other: Configuration) -> bool:
+    figures = each.mean(each.validation_figure), other.mean(other.validation_figure)
+    return None not in figures and figures[0] > figures[1]
+
+
+def _chosen(best: Configuration, among: Sequence[Configuration]) -> str:
+    """How `best` was chosen."""
+    figure = best.mean(best.validation_figure)
+    if figure is None:
+        return f"by fit time, for {NO_VALIDATION}"
+    figures = [each.mean(each.validation_figure) for each in among if each is not best]
+    equals = any(other is not None and abs(other - figure) < 1e-12 for other in figures)
+    folds = " of all folds" if best.folds else ""
+    return f"on the validation images{folds}" + ", the fastest of equals" * equals
+
+
+def _side_name(named: Configuration, side: Configuration) -> str:
+    return named.name if side is named else f"the best {named.family} pipeline"
+
+
+def _baseline_words(dataset: DatasetStudy, baseline: Configuration) -> str:
+    said = [outcome.predictions for outcome in baseline.succeeded if outcome.predictions is not None]
+    if baseline.pipeline != "most_frequent" or not said:
+        return baseline.name
+    return f"always answering {dataset.record.class_names[int(said[0].y_pred[0])]!r}"
 
 
 def _one_family(dataset: DatasetStudy) -> str:
@@ -160,68 +252,7 @@ def _one_family(dataset: DatasetStudy) -> str:
     if len(families) > 1:
         return ""
     others = {result.family for result in dataset.failures} - families - {BASELINE}
-    return f" All that {'succeeded' if others else 'ran'} here are {families.pop()}."
-
-
-def _difference(first: Configuration, second: Configuration, contrast: Contrast | None, n_pairs: int) -> str:
-    of_means = first.mean(first.test_figure) - second.mean(second.test_figure)
-    apart = contrast.difference if contrast else of_means
-    points = f"{100 * abs(apart):.2f} points"
-    if contrast is None:
-        return f"Their difference of {points} was not tested, for predictions or seeds to compare are missing."
-    test = contrast.told(n_pairs)
-    if contrast.significant:
-        better = first if apart > 0 else second
-        return f"{_capital(better.name)} is better by {points}, which is significant ({test})."
-    size = f"the difference of {points} is not significant" if abs(apart) > 1e-12 else "both are right equally often"
-    return f"This does not tell which is better: {size} ({test})."
-
-
-def _winner(dataset: DatasetStudy) -> list[str]:
-    """Which is best of all, where that was not told yet."""
-    winner, question = dataset.winner, _question(dataset)
-    if not question:
-        return []
-    figures = ""
-    if winner not in question:
-        figures = (
-            f" ({winner.family}), with {_accuracy(winner, short=True)} of the test images after a fit of {_fit(winner)}"
-        )
-    return [f"The winner, best of all {_chosen(winner, dataset.contenders)}, is {winner.name}{figures}."]
-
-
-def _others(dataset: DatasetStudy) -> list[str]:
-    """How the others stand against the winner on the test images, and the fastest of those not shown to be worse."""
-    winner, *others = dataset.contenders
-    if len(others) == 1:
-        return []  # told already
-    standing = {verdict: [] for verdict in ("better", "undecided", "worse", None)}
-    for other in others:
-        contrast = dataset.contrast(other, winner)
-        standing[contrast.verdict if contrast else None].append(other)
-    better, undecided, worse, untested = standing.values()
-    if len(worse) == len(others):
-        return [f"On the test images {winner.name} is significantly better than each of the other {len(others)}."]
-    clauses = []
-    if better:
-        verb = "is" if len(better) == 1 else "are"
-        clauses.append(f"{_listed(better, others)} {verb} significantly better than {winner.name}")
-    if undecided:
-        verb = "is" if len(undecided) == 1 else "are"
-        clauses.append(f"{_listed(undecided, others)} {verb} not told apart from {winner.name}")
-    if worse:
-        clauses.append(
-            "one other is significantly worse" if len(worse) == 1 else f"{len(worse)} others are significantly worse"
-        )
-    if untested:
-        clauses.append(f"{_listed(untested, others)} could not be tested, for predictions or seeds are missing")
-    fastest = min([each for each in dataset.contenders if each not in worse], key=lambda c: c.mean("fit_seconds"))
-    quick = f"Of those that are not shown to be worse than {winner.name}, "
-    if fastest is winner:
-        quick += "none is faster to fit."
-    else:
-        quick += f"the fastest to fit is {fastest.name}: {_accuracy(fastest, short=True)} after {_fit(fastest)}."
-    return [f"{'Yet on' if better else 'On'} the test images {'; '.join(clauses)}.", quick]
+    return f"All that {'succeeded' if others else 'ran'} here are {families.pop()}."
 
 
 def _missing(dataset: DatasetStudy) -> list[str]:
@@ -277,13 +308,29 @@ def _described(configuration: Configuration) -> str:
     )
 
 
-def _accuracy(configuration: Configuration, short: bool = False) -> str:
-    """Mean and spread over the seeds, and the interval of the mean."""
-    text = accuracy_text(figure_of(configuration, configuration.test_figure))
-    n_seeds, interval = configuration.n_trainings, interval_text(configuration.interval)
-    if short:
-        return f"{text} ({interval})"
-    return f"{text} ({f'mean over {n_seeds} seeds, ' if n_seeds > 1 else ''}95 % interval {interval})"
+def _right(dataset: DatasetStudy, configuration: Configuration) -> str:
+    """ "right on 94 of 100 test images (91 – 96)", with as many digits as the images carry."""
+    score, (low, high) = configuration.mean(configuration.test_figure), configuration.interval
+    digits = 0 if high - low >= 0.03 else 1 if high - low >= 0.003 else 2
+    figure, bounds = f"{100 * score:.{digits}f}", f"{100 * low:.{digits}f} – {100 * high:.{digits}f}"
+    if configuration.metric == "macro_f1":
+        return f"at a macro F1 of {score:.{digits + 2}f} ({low:.{digits + 2}f} – {high:.{digits + 2}f})"
+    images = "pictures" if dataset.record.folds else "test images"
+    if configuration.metric == "balanced_accuracy":
+        return f"right on {figure} of 100 {images} of a class, in the mean over the classes ({bounds})"
+    return f"right on {figure} of 100 {images} ({bounds})"
+
+
+def _costs(configuration: Configuration) -> str:
+    answers = configuration.mean("answer_seconds")
+    learned = f"learned in {_fit(configuration)}"
+    return f"it {learned}" if answers is None else f"it answers in {_milliseconds(answers)} and {learned}"
+
+
+def _milliseconds(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
 
 
 def _fit(configuration: Configuration) -> str:
@@ -293,17 +340,44 @@ def _fit(configuration: Configuration) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:,.0f} s"
 
 
-def _test_images(dataset: DatasetStudy) -> str:
-    return f"{dataset.record.sizes.test:,} test images"
+def _score(configuration: Configuration) -> str:
+    """The metric on the test images, its spread over seeds, and its interval."""
+    text = accuracy_text(figure_of(configuration, configuration.test_figure))
+    metric = "" if configuration.metric == "accuracy" else f" {METRIC_NAMES[configuration.metric]}"
+    return f"{text}{metric} ({interval_text(configuration.interval)})"
+
+
+def _most_lost(question: Question, taken: Configuration) -> float:
+    """The most that the other may be better, by the interval of the difference."""
+    low, high = question.verdict.interval
+    return max(-low if taken is question.named[0] else high, 0.0)
+
+
+def _points(fraction: float) -> str:
+    """0.0774 as "7.7 points"."""
+    text = f"{100 * fraction:.{1 if fraction >= 0.0095 else 2}f}".removesuffix(".0")
+    return f"{text} point" if text == "1" else f"{text} points"
+
+
+def _signed(fraction: float, digits: int = 2) -> str:
+    return f"{100 * fraction:.{digits}f}".replace("-", "−")
+
+
+def _span(low: float, high: float) -> str:
+    """(-0.012, 0.034) as "−1.2 to 3.4", in points, with as many digits as the width carries."""
+    digits = 1 if high - low >= 0.01 else 2
+    return f"{_signed(low, digits)} to {_signed(high, digits)}"
+
+
+def _joined(names: Sequence[str], word: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def _listed(some: Sequence[Configuration]) -> str:
+    names = [each.name for each in some]
+    return f"{len(names)} others" if len(names) > MOST_NAMES else _joined(names, "and")
 
 
 def _capital(text: str) -> str:
     """The text with a capital where it begins with a word and not with a name of a pipeline."""
-    return f"T{text[1:]}" if text.startswith("the best ") else text
-
-
-def _listed(some: Sequence[Configuration], all_of_them: Sequence[Configuration]) -> str:
-    names = [each.name for each in some]
-    if len(names) > MOST_NAMES:
-        return f"{'the ' if len(some) == len(all_of_them) else ''}{len(names)} others"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"T{text[1:]}" if text.startswith(("the best ", "the only ")) else text

@@ -21,9 +21,11 @@ import numpy as np
 from cvclassic.runs.job import BASELINE, FAMILIES, DatasetRecord, Job, Outcome, PipelineRecord, Predictions, Result, Run
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
 from cvclassic.runs.spec import AUTO, SHORT_FIT
+from cvclassic.study.advice import Advice, Question, advice_on, questions_of
 from cvclassic.study.contrasts import Contrast, contrasts_of
 from cvclassic.study.folds import pooled, pooled_job
-from cvclassic.study.statistics import confusion_matrix, wilson_interval
+from cvclassic.study.single import interval_of
+from cvclassic.study.statistics import confusion_matrix
 
 SEEDS = 3
 OF_VALIDATION = {
@@ -56,6 +58,8 @@ class Configuration:
         What it is judged by; one of `runs.spec.METRICS`.
     folds : tuple of Outcome
         In the order of the folds, as far as there are any.
+    groups : ndarray of shape (n_test,), int64; or None
+        Numbers of what belongs together among the test images.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Configuration:
     seeds: Collection[int]
     metric: str
     folds: tuple[Outcome, ...] = ()
+    groups: np.ndarray | None = None
 
     @property
     def validation_figure(self) -> str:
@@ -138,9 +143,8 @@ class Configuration:
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the mean test accuracy, as fractions: how far the test images are a sample."""
-        n_test = self.results[0].n_test
-        return wilson_interval(self.mean(self.test_figure) * n_test, n_test)
+        """The 95 % interval of the metric on the test images, as a fraction: how far these are a sample."""
+        return interval_of(self.succeeded, self.metric, self.groups)
 
 
 class DatasetStudy:
@@ -190,6 +194,22 @@ class DatasetStudy:
     def metric(self) -> str:
         """What its pipelines are chosen and judged by: what was asked for, else what suits its classes."""
         return self.study.run.spec.metric or self.record.metric
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Numbers of what belongs together among the test images, (n_test,); None where each stands for itself."""
+        images = self.study.run.images.get(self.name)
+        return images.groups if images else None
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked of it, with the verdicts."""
+        return questions_of(self)
+
+    @cached_property
+    def advice(self) -> Advice | None:
+        """What to take; None where nothing succeeded."""
+        return advice_on(self)
 
     @cached_property
     def baseline(self) -> Configuration | None:
@@ -252,7 +272,7 @@ class DatasetStudy:
     @cached_property
     def contrasts(self) -> dict[tuple[str, str], Contrast]:
         """The tests between contenders by their names, each pair both ways round; without those that can't be made."""
-        return contrasts_of(self.contenders)
+        return contrasts_of(self, self.contenders)
 
     def confusion(self, predictions: Predictions) -> np.ndarray:
         """Counts of shape (n_classes, n_classes): rows are the true classes, columns the predicted ones."""
@@ -306,7 +326,7 @@ class DatasetStudy:
                 whole, folds = pooled(outcomes, self.record, spec.seed), tuple(outcomes)
                 outcomes = [] if whole is None else [whole]
             yield Configuration(
-                name, pipeline, family, n_train, varied, tuple(outcomes), spec.seeds, self.metric, folds
+                name, pipeline, family, n_train, varied, tuple(outcomes), spec.seeds, self.metric, folds, self.groups
             )
 
 

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cvclassic.errors import MissingDependencyError
-from cvclassic.runs.job import Outcome, Result
+from cvclassic.runs.job import Outcome
 from cvclassic.runs.settings import describe_settings
-from cvclassic.study.contrasts import Contrast, corrected, gap_on_validation
-from cvclassic.study.statistics import macro_f1_interval, wilson_interval
+from cvclassic.study.advice import Question
+from cvclassic.study.contrasts import Contrast, gap_on_validation
+from cvclassic.study.intervals import macro_f1_interval
+from cvclassic.study.single import interval_of
 from cvclassic.study.study import OF_TEST, OF_VALIDATION, Configuration, DatasetStudy, Study
+from cvclassic.study.verdicts import Kind
 
 if TYPE_CHECKING:
     import pandas
 
 Cell = str | int | float | tuple | None
-FAILED, WINNER = "failed", "winner"
+FAILED, TAKEN = "failed", "taken"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Column:
 class Table:
     """Rows of cells: numbers, texts, None, or tuples such as an interval or a mean with its spread.
 
-    `marks` has for each row the family of its pipeline, "failed", "winner" or "".
+    `marks` has for each row the family of its pipeline, "failed", "taken" or "".
     """
 
     caption: str
@@ -106,22 +109,15 @@ def figure_of(configuration: Configuration, figure: str) -> tuple[float, float |
     return None if mean is None else (mean, configuration.spread(figure))
 
 
-def interval_of(result: Result) -> tuple[float, float] | None:
-    """Wilson's 95 % interval of a result's test accuracy, as fractions; None where it failed."""
-    if result.test_accuracy is None or not result.n_test:
-        return None
-    return wilson_interval(round(result.test_accuracy * result.n_test), result.n_test)
-
-
 def results_table(study: Study) -> Table:
     """All results of a run in its order, with the columns of results.csv; the folds of a pipeline are one row."""
-    return _table_of("Every result, in the order in which they ran", RESULTS, study.outcomes)
+    return _table_of("Every result, in the order in which they ran", RESULTS, study, study.outcomes)
 
 
 def folds_table(study: Study) -> Table:
     """folds.csv: a row for each fold, with the columns of results.csv, the fold and its number of test images."""
     folds = [outcome for outcome in study.run.outcomes if outcome.result.fold is not None]
-    return _table_of("Every fold, in the order in which they ran", (*RESULTS, *_FOLD), folds)
+    return _table_of("Every fold, in the order in which they ran", (*RESULTS, *_FOLD), study, folds)
 
 
 def figures_table(dataset: DatasetStudy) -> Table:
@@ -135,8 +131,8 @@ def pairs_table(dataset: DatasetStudy) -> PairsTable | None:
     if not contrasts:
         return None
     rows = tuple(tuple(dataset.contrast(each, other) for other in contenders) for each in contenders)
-    tests = corrected([contrast.method for contrast in contrasts.values()], len(contrasts) // 2)
-    return PairsTable(tuple(each.name for each in contenders), rows, tests)
+    methods = " or ".join(dict.fromkeys(contrast.difference.method for contrast in contrasts.values()))
+    return PairsTable(tuple(each.name for each in contenders), rows, corrected(methods, len(contrasts) // 2))
 
 
 def sweep_table(study: Study) -> Table:
@@ -205,7 +201,6 @@ _BY_KEY = {column.key: column for column in RESULTS} | {
     "fit_seconds_of": Column(
         "fit_seconds", "fit s", lambda fit: f"{fit[0]:,.1f}" + " (over budget)" * fit[1], numeric=True
     ),
-    "against": Column("against_winner", f"against the {WINNER}"),
 }
 _EXTRA = (
     Column("mean_corruption_error", "mean corruption error", percent, numeric=True),
@@ -230,16 +225,24 @@ def _text(column: Column, cell: Cell) -> str:
     return cell if isinstance(cell, str) else "" if cell is None else column.form(cell)
 
 
-def _table_of(caption: str, columns: tuple[Column, ...], outcomes: Iterable[Outcome]) -> Table:
-    results = [outcome.result for outcome in outcomes]
-    rows = tuple(_result_cells(result, columns) for result in results)
-    return Table(caption, columns, rows, tuple(result.family if result.ok else FAILED for result in results))
+def accuracy_interval(study: Study, outcome: Outcome) -> tuple[float, float] | None:
+    """The 95 % interval of an outcome's test accuracy, as fractions; None where it failed."""
+    if outcome.result.test_accuracy is None or not outcome.result.n_test:
+        return None
+    groups, places = study[outcome.result.dataset].groups, outcome.predictions and outcome.predictions.places
+    return interval_of([outcome], "accuracy", groups if groups is None or places is None else groups[places])
 
 
-def _result_cells(result: Result, columns: tuple[Column, ...]) -> tuple[Cell, ...]:
-    derived = {"settings": describe_settings(result.settings)}
-    derived["ci_low"], derived["ci_high"] = interval_of(result) or (None, None)
-    return tuple(derived[c.key] if c.key in derived else getattr(result, c.key) for c in columns)
+def _table_of(caption: str, columns: tuple[Column, ...], study: Study, outcomes: Iterable[Outcome]) -> Table:
+    outcomes = list(outcomes)
+    rows = tuple(_result_cells(study, outcome, columns) for outcome in outcomes)
+    return Table(caption, columns, rows, tuple(each.result.family if each.result.ok else FAILED for each in outcomes))
+
+
+def _result_cells(study: Study, outcome: Outcome, columns: tuple[Column, ...]) -> tuple[Cell, ...]:
+    derived = {"settings": describe_settings(outcome.result.settings)}
+    derived["ci_low"], derived["ci_high"] = accuracy_interval(study, outcome) or (None, None)
+    return tuple(derived[c.key] if c.key in derived else getattr(outcome.result, c.key) for c in columns)
 
 
 def _tuning(study: Study) -> tuple[str, ...]:
@@ -279,8 +282,9 @@ def _figures(dataset: DatasetStudy) -> Table:
         }
         figures = (cells[key] if key in cells else each.mean(key) for key in keys)
         rows.append((*figures, *(each.mean(column.key) for column in extra)))
-        marks.append(FAILED if not each.succeeded else WINNER if standing == WINNER else each.family)
-    columns = (*(score if key == "score" else _BY_KEY[key] for key in keys), *extra)
+        marks.append(FAILED if not each.succeeded else TAKEN if standing == TAKEN else each.family)
+    made = {"score": score, "against": _against(dataset)}
+    columns = (*(made[key] if key in made else _BY_KEY[key] for key in keys), *extra)
     return Table(f"Best test {METRIC_NAMES[dataset.metric]} first", columns, tuple(rows), tuple(marks))
 
 
@@ -317,7 +321,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         *_columns("fit_seconds_of", *tuning),
         Column("seeds", "seeds", numeric=True),
         Column("on_validation", "on validation"),
-        *_columns("against"),
+        _against(dataset),
     )
     rows, marks = [], []
     for each in (each for each in dataset.configurations if each.outcomes):
@@ -333,18 +337,44 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         figures += [each.mean(key) for key in tuning]
         standing = _standing(dataset, each)
         rows.append((*start, *figures, seeds, _on_validation(dataset, each), standing))
-        marks.append(WINNER if standing == WINNER else "")
+        marks.append(TAKEN if standing == TAKEN else "")
     return Table("In the order in which they ran", columns, tuple(rows), tuple(marks))
 
 
+def corrected(methods: str, n_pairs: int) -> str:
+    """How pairs are compared, and for how many that is corrected."""
+    return (
+        methods if n_pairs == 1 else f"{methods}; exploratory, p-values corrected by Holm's method for {n_pairs} pairs"
+    )
+
+
+def _against(dataset: DatasetStudy) -> Column:
+    """The column of `_standing`."""
+    return Column("against_taken", f"against {dataset.advice.taken.name}" if dataset.advice else "")
+
+
 def _standing(dataset: DatasetStudy, configuration: Configuration) -> str:
-    """How one stands against the winner: "winner", "worse, p < 0.001"; empty where that was not tested."""
-    if configuration not in dataset.contenders or len(dataset.contenders) == 1:
+    """How one stands against what is taken: "taken", a verdict, "worse, p < 0.001"; or empty."""
+    advice = dataset.advice
+    if not advice or len(dataset.contenders) == 1:
         return ""
-    if configuration is dataset.winner:
-        return WINNER
-    contrast = dataset.contrast(configuration, dataset.winner)
+    if configuration is advice.taken:
+        return TAKEN
+    for question in advice.questions:
+        if question.about(configuration) and question.about(advice.taken) and question.sides == question.named:
+            return _verdict_words(question, configuration)
+    contrast = dataset.contrast(configuration, advice.taken)
     return f"{contrast.verdict}, {contrast.p_text}" if contrast else ""
+
+
+def _verdict_words(question: Question, configuration: Configuration) -> str:
+    """The verdict of a question, from this side of it."""
+    if question.voided:
+        return "undecided: still learning"
+    if question.kind in (Kind.UNDECIDED, Kind.EQUIVALENT):
+        return question.kind.value
+    verdict = "better" if question.ahead is configuration else "worse"
+    return verdict + " by more than the margin" * (question.kind is Kind.BETTER_BY_MARGIN)
 
 
 def _on_validation(dataset: DatasetStudy, configuration: Configuration) -> str:

@@ -10,7 +10,7 @@ from cvclassic.runs.calibration import calibration
 
 @pytest.fixture
 def drawn(rng):
-    """Logits that are 4 times too steep for the labels that are drawn from them: of 3,000 validation and test images."""
+    """Logits that are 4 times too steep for the labels drawn from them: of 3,000 validation and test images."""
     logits = rng.normal(0, 1.5, (6000, 4))
     cumulative = softmax(logits, axis=1).cumsum(axis=1)
     labels = (rng.random((6000, 1)) > cumulative).sum(axis=1)

@@ -128,9 +128,7 @@ def test_what_belongs_together_among_the_test_images_is_kept_and_where_it_is_los
     (tmp_path / "run" / "digits" / "groups.npy").unlink()
     found = read_run(tmp_path / "run")
     assert found.images["digits"].groups is None
-    assert found.problems == (
-        "digits/groups.npy is missing: each image counts for itself, and intervals are too short.",
-    )
+    assert found.problems == ("digits/groups.npy is missing: each image counts alone, and intervals are too short.",)
 
 
 @pytest.mark.parametrize(

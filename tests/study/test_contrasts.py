@@ -1,22 +1,17 @@
-"""Contrasts against statsmodels and scipy: direction and p-value come from the same figures."""
+"""Contrasts: differences of the predictions of a run, corrected for all pairs, and told both ways round."""
 
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
-from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from cvclassic.runs.job import Predictions
-from cvclassic.study.contrasts import Contrast, gap_on_validation, p_text
-from cvclassic.study.statistics import compare_trainings
+from cvclassic.runs.job import Predictions, SetImages
+from cvclassic.study.contrasts import difference_of, gap_on_validation, p_text
+from cvclassic.study.differences import difference
 from cvclassic.study.study import Study
-from tests.made_runs import make_run, make_study
-
-
-def job(pipeline, family, wrong, seconds=1.0, **changes):
-    return ("animals", pipeline, family, wrong, seconds, changes)
+from tests.made_runs import job, make_run, make_study
 
 
 def seeds_of(pipeline, family, wrong, **changes):
@@ -32,26 +27,21 @@ def with_predictions(run, predictions):
     return Study(replace(run, outcomes=tuple(outcomes)))["animals"]
 
 
-def test_p_values_are_those_of_statsmodels_and_both_ways_round(rng):
+def test_differences_are_those_of_the_predictions_corrected_for_all_pairs_and_both_ways_round(rng):
     y_true = np.arange(400) % 3
     predicted = {name: np.where(rng.random(400) < 0.8, y_true, (y_true + 1) % 3) for name in "bcd"}
     predicted["a"] = np.where(rng.random(400) < 0.95, y_true, (y_true + 1) % 3)
     run = make_run([job(name, "classical", 50) for name in "abcd"])
     found = with_predictions(run, {(n, 0): Predictions(y_true, y) for n, y in predicted.items()}).contrasts
     pairs = list(combinations("abcd", 2))
-    raw, differences = [], []
-    for first, second in pairs:
-        right, also = predicted[first] == y_true, predicted[second] == y_true
-        table = [[np.sum(right & also), np.sum(right & ~also)], [np.sum(~right & also), np.sum(~right & ~also)]]
-        raw.append(mcnemar(table, exact=True).pvalue)
-        differences.append(right.mean() - also.mean())
-    expected = multipletests(raw, method="holm")[1]
-    assert min(expected) < 0.05 < max(expected)
-    for (first, second), p_value, difference in zip(pairs, expected, differences, strict=True):
+    raw = [difference(predicted[a][None], predicted[b][None], y_true) for a, b in pairs]
+    corrected = multipletests([each.p_value for each in raw], method="holm")[1]
+    assert min(corrected) < 0.05 < max(corrected)
+    for (first, second), p_value, made in zip(pairs, corrected, raw, strict=True):
         for contrast, sign in ((found[first, second], 1), (found[second, first], -1)):
             assert contrast.p_value == pytest.approx(p_value)
-            assert contrast.difference == pytest.approx(sign * difference)
-            verdict = "undecided" if p_value >= 0.05 else "better" if sign * difference > 0 else "worse"
+            assert contrast.difference.estimate == pytest.approx(sign * made.estimate)
+            verdict = "undecided" if p_value >= 0.05 else "better" if sign * made.estimate > 0 else "worse"
             assert contrast.verdict == verdict
     assert len(found) == 12
 
@@ -59,29 +49,25 @@ def test_p_values_are_those_of_statsmodels_and_both_ways_round(rng):
 def test_several_seeds_are_compared_over_images_and_trainings():
     wrong = {"svm": [40, 44, 42, 46], "cnn": [20, 22, 18, 30]}
     jobs = [each for name, counts in wrong.items() for each in seeds_of(name, "classical", counts)]
-    study = make_study(jobs, repeats=4)["animals"]
-    contrast = study.contrasts["svm", "cnn"]
-    right = [
-        np.stack([o.predictions.y_pred == o.predictions.y_true for o in each.outcomes]) for each in study.configurations
-    ]
-    expected = compare_trainings(*right)
-    assert (contrast.p_value, contrast.difference) == (expected.p_value, pytest.approx(expected.difference))
-    assert contrast.difference == pytest.approx(np.mean(np.subtract(wrong["cnn"], wrong["svm"])) / 400)
-    assert (contrast.method, contrast.verdict) == ("t-test over images and trainings", "worse")
+    contrast = make_study(jobs, repeats=4)["animals"].contrasts["svm", "cnn"]
+    assert contrast.difference.trainings == (4, 4)
+    assert contrast.difference.training_variance > 0
+    assert contrast.difference.estimate == pytest.approx(np.mean(np.subtract(wrong["cnn"], wrong["svm"])) / 400)
+    assert contrast.verdict == "worse"
 
 
 def test_ten_errors_against_eleven_with_two_seeds_each_decide_nothing():
     jobs = [*seeds_of("a", "classical", [10, 12]), *seeds_of("b", "classical", [11, 13])]
     contrast = make_study(jobs, repeats=2)["animals"].contrasts["a", "b"]
-    assert (contrast.method, contrast.verdict) == ("t-test over images and trainings", "undecided")
-    assert contrast.difference == pytest.approx(1 / 400)
+    assert contrast.verdict == "undecided"
+    assert contrast.difference.estimate == pytest.approx(1 / 400)
 
 
 def test_seeds_that_make_no_difference_are_one_training():
     jobs = [*seeds_of("a", "classical", [10, 10, 10]), *seeds_of("b", "classical", [11, 11, 11])]
     study = make_study(jobs, repeats=3)["animals"]
     contrast = study.contrasts["a", "b"]
-    assert (contrast.method, contrast.p_value, contrast.verdict) == ("McNemar's exact test", 1.0, "undecided")
+    assert (contrast.difference.trainings, contrast.verdict) == ((1, 1), "undecided")
     assert [each.n_trainings for each in study.configurations] == [1, 1]
     assert study.configurations[0].spread("test_accuracy") is None
 
@@ -97,21 +83,34 @@ def test_without_predictions_of_a_shared_seed_of_the_same_images_nothing_is_test
     assert with_predictions(constant, {("a", 0): None, ("b", 1): None}).contrasts["a", "b"].verdict == "better"
     varied = make_run([*seeds_of("a", "classical", [10, 12]), *seeds_of("b", "classical", [90, 95])], repeats=2)
     found = with_predictions(varied, {("a", 0): None}).contrasts["a", "b"]
-    assert (found.method, found.verdict) == ("t-test over images and trainings", "better")
+    assert (found.difference.trainings, found.verdict) == ((1, 2), "better")
 
 
 def test_a_pair_that_cant_be_tested_counts_for_no_correction():
     run = make_run([job("a", "classical", 10), job("b", "classical", 16), job("c", "classical", 90)])
     contrasts = with_predictions(run, {("c", 0): None}).contrasts
     assert set(contrasts) == {("a", "b"), ("b", "a")}
-    assert contrasts["a", "b"].p_value == pytest.approx(2 / 2**6)
+    assert contrasts["a", "b"].p_value == contrasts["a", "b"].difference.p_value
+
+
+def test_images_of_one_group_count_as_one_and_the_metric_is_that_of_the_data_set():
+    jobs = [job("a", "classical", 20), job("b", "neural", 40)]
+    alone = make_study(jobs)["animals"]
+    run = make_run(jobs, metric="balanced_accuracy")
+    groups = np.arange(400) // 8
+    images = {"animals": SetImages(groups=groups)}
+    grouped = Study(replace(run, images=images))["animals"]
+    plain, clustered = (difference_of(each, *each.configurations) for each in (alone, grouped))
+    assert (plain.metric, plain.clusters) == ("accuracy", None)
+    assert (clustered.metric, clustered.clusters) == ("balanced_accuracy", 50)
+    assert np.ptp(clustered.interval()) > np.ptp(plain.interval())
+    intervals = [np.ptp(each.configurations[1].interval) for each in (alone, grouped)]
+    assert intervals[1] > intervals[0]
+    one_group = Study(replace(run, images={"animals": SetImages(groups=np.zeros(400, np.int64))}))["animals"]
+    assert difference_of(one_group, *one_group.configurations) is None
 
 
 def test_words():
-    contrast = Contrast("a", "b", 0.1, 0.0002, "McNemar's exact test")
-    assert contrast.told(28) == "McNemar's exact test, Holm-corrected for 28 pairs, p < 0.001"
-    assert contrast.told(1) == "McNemar's exact test, p < 0.001"
-    assert contrast.reversed() == Contrast("b", "a", -0.1, 0.0002, "McNemar's exact test")
     assert [p_text(p) for p in (0.0009, 0.0312, 0.0999, 0.384, 1.0)] == [
         *("p < 0.001", "p = 0.031", "p = 0.100", "p = 0.38", "p = 1.00")
     ]

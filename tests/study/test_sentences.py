@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests
 
+from cvclassic.runs.job import ClassFigures
+from cvclassic.study.intervals import tango_interval
 from cvclassic.study.lines import remark_lines
 from cvclassic.study.sentences import answer, what_was_seen
 from cvclassic.study.study import Study
-from cvclassic.study.tables import figures_table
 from tests.made_runs import job, make_run, make_study
 
 
@@ -17,17 +17,113 @@ def sentences(jobs, **more):
     return answer(make_study(jobs, **more)["animals"])
 
 
-def test_best_classical_against_best_neural_with_intervals_seconds_and_test():
+BASELINE = job("most_frequent", "baseline", 266, 0.01)  # 133 of 400 are of the first class
+
+
+def test_what_is_shown_to_be_better_is_to_be_taken_and_why_is_said():
     jobs = [job("svm", "classical", 100, 45.2), job("hist", "classical", 200), job("cnn", "neural", 60, 240.0)]
-    assert sentences(jobs) == [
-        "On animals, svm, the best classical pipeline on the 50 validation images, classifies 75.00 % (95 % interval "
-        "70.53 – 78.99) of the 400 test images rightly, after a fit of 45 s; cnn, the only neural one, needs 240 s and "
-        "reaches 85.00 % (81.17 – 88.17).",
-        "cnn is better by 10.00 points, which is significant "
-        "(McNemar's exact test, Holm-corrected for 3 pairs, p < 0.001).",
-        "The winner, best of all on the validation images, is cnn.",
-        "On the test images cnn is significantly better than each of the other 2.",
+    assert sentences([*jobs, BASELINE]) == [
+        "On animals use cnn: right on 85 of 100 test images (81 – 88); it learned in 240 s.",
+        "svm, the best classical pipeline on the validation images, reaches 75.00 % (70.53 – 78.99); cnn, the only "
+        "neural pipeline, reaches 85.00 % (81.17 – 88.17).",
+        "cnn is better than svm by 10 points (7.4 to 13.3), more than the margin of 1 point.",
+        "This is about these trained models: other trainings may do otherwise.",
+        "Of the others, which no question was about, hist is worse.",
     ]
+
+
+def test_bystanders_change_nothing_in_what_is_claimed():
+    jobs = [job("svm", "classical", 14, 2.0), job("cnn", "neural", 2, 9.0), BASELINE]
+    alone = sentences(jobs)
+    beside = [job(f"p{k}", "classical", 100 + k) for k in range(6)]
+    assert "cnn is better than svm by 3 points (1.7 to 5.2), more than the margin of 1 point." in alone
+    assert sentences([*jobs, *beside])[2:4] == alone[2:4]
+    assert sentences([*jobs, *beside])[0] == alone[0]
+
+
+def test_a_small_test_set_is_no_tie_and_what_may_be_lost_is_told():
+    jobs = [job("svm", "classical", 30, 1.2), job("cnn", "neural", 27, 24.0), BASELINE]
+    text = sentences(jobs)
+    assert text[:3] == [
+        "On animals it can't be told yet whether cnn is better than svm.",
+        "Take svm meanwhile, which is the fastest to fit of them: right on 92 of 100 test images (89 – 95); it learned "
+        "in 1.2 s.",
+        "It may lose up to 2.2 points against cnn.",
+    ]
+    assert "svm and cnn are not told apart: svm less cnn is −0.75 points, and may be anything from −2.2 to 0.2." in text
+    assert "About 2,100 test images in all would tell svm and cnn apart, if the difference is what it seems." in text
+    assert " tie" not in " ".join(text)
+
+
+def test_of_equivalents_the_faster_is_to_be_taken():
+    jobs = [job("svm", "classical", 300, 9.0), job("cnn", "neural", 290, 4.0)]
+    text = sentences([*jobs, job("most_frequent", "baseline", 6666)], n_test=10000)
+    assert text[0].startswith("On animals use cnn, the fastest to fit of equivalents: right on 97.1 of 100 test images")
+    assert text[2] == (
+        "svm and cnn are equivalent: the difference lies within the margin of 1 point (−0.17 to −0.06 points), and cnn "
+        "is ahead by less than that."
+    )
+
+
+def test_what_is_better_by_less_than_the_margin_or_may_be_is_said():
+    jobs = [job("svm", "classical", 40, 9.0), job("cnn", "neural", 30, 4.0), BASELINE]
+    better = "cnn is better than svm by 2.5 points (1.4 to 4.5)"
+    assert f"{better}, more than the margin of 1 point." in sentences(jobs)
+    text = sentences(jobs, margin=2)
+    assert f"{better}; whether by more than the margin of 2 points is open." in text
+    assert text[0].startswith("On animals use cnn")
+
+
+def test_nothing_is_said_against_a_network_that_was_still_learning():
+    jobs = [job("svm", "classical", 30, 9.2), job("cnn", "neural", 90, 24.0, converged=False), BASELINE]
+    text = sentences(jobs)
+    assert text[0] == "On animals it can't be told yet whether cnn is better than svm."
+    assert "cnn was still learning when training ended, so that nothing is said against it" in " ".join(text)
+    assert "may lose" not in " ".join(text)
+    assert "Train cnn longer: --preset full, or --set min_steps=." in text
+    ahead = sentences([job("svm", "classical", 90), job("cnn", "neural", 30, 24.0, converged=False), BASELINE])
+    assert ahead[0].startswith("On animals use cnn:")
+    for within in ({"time_budget": 30}, {"epochs": 2}):
+        text = " ".join(sentences(jobs, **within))
+        assert text.startswith("On animals use svm:")
+        assert "svm is better than cnn by 15 points" in text
+        told = "trained within 30 s" if "time_budget" in within else "trained for 2 epochs"
+        assert f"This is about these trained models, {told}: other trainings may do otherwise." in text
+
+
+def test_what_is_not_shown_to_beat_the_most_frequent_class_is_not_recommended():
+    text = sentences([job("svm", "classical", 264, 1.0), job("cnn", "neural", 265, 2.0), BASELINE])
+    assert text[0].startswith("On animals nothing is shown to beat always answering '")
+    assert text[0].endswith("', which is right on 34 of 100 test images (29 – 38).")
+    assert text[1] == "The best here is svm: right on 34 of 100 test images (30 – 39); it learned in 1.0 s."
+    assert "use svm" not in " ".join(text)
+
+
+def test_of_those_not_told_apart_one_that_beats_the_most_frequent_class_is_to_be_taken():
+    rng = np.random.default_rng(0)
+    run = make_run([job("svm", "classical", 250, 1.0), job("cnn", "neural", 250, 9.0, converged=False), BASELINE])
+    y_true = run.outcomes[0].predictions.y_true
+    frequent = np.zeros(400, np.int64)
+    better = np.where(rng.random(400) < 0.8, y_true, frequent)
+    said = [replace(run.outcomes[0].predictions, y_pred=y_pred) for y_pred in (frequent, better, frequent)]
+    outcomes = tuple(replace(o, predictions=each) for o, each in zip(run.outcomes, said, strict=True))
+    study = Study(replace(run, outcomes=outcomes))["animals"]
+    assert study.advice.taken.name == "cnn"
+    assert study.advice.beats_baseline
+
+
+def test_on_unequal_classes_balanced_accuracy_decides():
+    jobs = [
+        job("svm", "classical", 40, balanced_accuracy=0.5, validation_balanced_accuracy=0.5),
+        job("hog", "classical", 60, balanced_accuracy=0.8, validation_balanced_accuracy=0.8),
+    ]
+    text = " ".join(sentences(jobs, metric="balanced_accuracy"))
+    assert "hog, the best pipeline on the validation images, reaches 80.00 % balanced accuracy" in text
+    study = make_study(jobs, metric="balanced_accuracy")["animals"]
+    assert [each.name for each in study.contenders] == ["hog", "svm"]
+    assert "in the mean over the classes" in text
+    text = " ".join(sentences([job("svm", "classical", 40), BASELINE], metric="macro_f1"))
+    assert "at a macro F1 of 0.90 (0.87 – 0.92)" in text
 
 
 def test_the_best_of_each_family_is_that_on_validation_and_what_is_better_on_the_test_images_is_told():
@@ -36,73 +132,48 @@ def test_the_best_of_each_family_is_that_on_validation_and_what_is_better_on_the
         job("lucky", "classical", 20, 0.4, validation_accuracy=0.7),
         job("cnn", "neural", 60, 90.0, validation_accuracy=0.9),
         job("mlp", "neural", 61, 70.0, validation_accuracy=0.6),
+        BASELINE,
     ]
-    first, second, winner, standing, fastest = sentences(jobs)
-    assert "svm, the best classical pipeline on the 50 validation images, classifies 75.00 %" in first
-    assert "cnn, the best neural one there, needs 90 s and reaches 85.00 %" in first
-    assert second.startswith("cnn is better by 10.00 points")
-    assert winner == "The winner, best of all on the validation images, is cnn."
-    assert standing == (
-        "Yet on the test images lucky is significantly better than cnn; mlp is not told apart from cnn; one other is "
-        "significantly worse."
-    )
-    assert fastest == (
-        "Of those that are not shown to be worse than cnn, the fastest to fit is lucky: 95.00 % "
-        "(92.40 – 96.74) after 0.4 s."
+    text = sentences(jobs)
+    assert text[0].startswith("On animals use cnn: right on 85 of 100")
+    assert "svm, the best classical pipeline on the validation images, reaches 75.00 %" in text[1]
+    assert text[-1] == (
+        "Of the others, which no question was about, lucky does better than cnn on the test images, and not on the "
+        "validation images; mlp is not told apart from cnn."
     )
 
 
-def test_a_difference_that_is_not_significant_is_no_tie():
-    # one alone is right on 3 images, the other on none: p = 2 / 2^3 = 0.25
-    jobs = [job("svm", "classical", 12, 5.0), job("cnn", "neural", 9, 90.0)]
-    first, second, winner = sentences(jobs)
-    assert "97.00 % (95 % interval 94.83 – 98.28)" in first
-    assert second == (
-        "This does not tell which is better: the difference of 0.75 points is not significant "
-        "(McNemar's exact test, p = 0.25)."
-    )
-    assert winner.endswith("is cnn.")
-    assert " tie" not in " ".join(sentences(jobs))
-
-
-def test_those_that_the_test_images_do_not_tell_apart_are_listed_or_counted_with_the_fastest():
-    jobs = [job("svm", "classical", 10, 5.0), job("fast", "classical", 12, 0.4), job("cnn", "neural", 9, 90.0)]
-    *_, standing, fastest = sentences([*jobs, job("bad", "classical", 300, 0.1)])
-    assert standing == "On the test images svm and fast are not told apart from cnn; one other is significantly worse."
-    assert "the fastest to fit is fast: 97.00 % (94.83 – 98.28) after 0.4 s" in fastest
-    many = [job(f"p{k}", "classical", 10, 1.0 + k) for k in range(6)]
-    *_, standing, fastest = sentences(many)
-    assert standing == "On the test images the 5 others are not told apart from p0."
-    assert fastest == "Of those that are not shown to be worse than p0, none is faster to fit."
-    assert "5 others are not told apart from p0; one other is" in " ".join(sentences([*many, job("x", "neural", 300)]))
-
-
-def test_equal_accuracies_have_no_difference():
-    _, second, _ = sentences([job("svm", "classical", 10), job("cnn", "neural", 10, 9.0)])
-    assert second == (
-        "This does not tell which is better: both are right equally often (McNemar's exact test, p = 1.00)."
-    )
+def test_a_pretrained_one_has_a_question_of_its_own():
+    jobs = [job("svm", "classical", 60, 1.2), job("cnn", "neural", 80, 24.0), job("pre", "pretrained", 20, 3.0)]
+    text = sentences([*jobs, BASELINE])
+    assert text[0] == "On animals use pre: right on 95 of 100 test images (92 – 97); it learned in 3.0 s."
+    assert "svm is better than cnn by 5 points" in text[2]
+    assert text[3] == "pre, the only pretrained pipeline, reaches 95.00 % (92.40 – 96.74)."
+    assert "pre is better than svm by 10 points (7.1 to 13.9), more than the margin of 1 point." in text[4]
+    questions = make_study(jobs)["animals"].questions
+    assert [each.verdict.confidence for each in questions] == [0.95, 0.975]
 
 
 def test_of_equals_on_validation_the_faster_is_chosen_and_that_is_said():
-    jobs = [job("svm", "classical", 10, 3.0), job("hog", "classical", 10, 2.0), job("cnn", "neural", 90)]
-    first, _, winner, *_ = sentences(jobs)
-    assert "hog, the best classical pipeline on the 50 validation images, the fastest of equals, classifies" in first
-    assert winner == "The winner, best of all on the validation images, the fastest of equals, is hog."
+    jobs = [job("svm", "classical", 10, 3.0), job("hog", "classical", 10, 2.0), job("cnn", "neural", 90), BASELINE]
+    text = sentences(jobs)
+    assert text[0].startswith("On animals use hog")
+    assert "hog, the best classical pipeline on the validation images, the fastest of equals, reaches" in text[1]
 
 
-def test_the_winner_is_named_with_its_figures_where_it_is_neither_classical_nor_neural():
+def test_a_hybrid_stands_for_the_networks_only_where_there_are_none():
     jobs = [job("svm", "classical", 60), job("cnn", "neural", 50), job("both", "hybrid", 10, 12.3)]
-    assert (
-        "The winner, best of all on the validation images, is both (hybrid), with 97.50 % (95.46 – 98.64) of the test "
-        "images after a fit of 12 s."
-    ) in sentences(jobs)
+    told = "Of the others, which no question was about, both does better than cnn on the test images."
+    assert sentences(jobs)[-1] == told
+    without = sentences([jobs[0], jobs[2]])
+    assert without[0].startswith("On animals use both:")
+    assert "both, the only hybrid pipeline, reaches 97.50 %" in without[1]
 
 
-def test_of_one_family_the_winner_stands_against_the_next_and_no_other_family_is_spoken_of():
+def test_of_one_family_the_best_stands_against_the_next_and_no_other_family_is_spoken_of():
     text = " ".join(sentences([job("svm", "classical", 60), job("hog", "classical", 10, 2.0)]))
-    assert text.startswith("On animals, hog, the best pipeline on the 50 validation images, classifies 97.50 %")
-    assert "svm, the next, needs 1.0 s and reaches 85.00 %" in text
+    assert text.startswith("On animals use hog: right on 98 of 100 test images")
+    assert "svm, the next pipeline on the validation images, reaches 85.00 %" in text
     assert "All that ran here are classical." in text
     assert "neural" not in text
 
@@ -116,16 +187,17 @@ def test_where_the_networks_failed_all_that_succeeded_are_classical():
 
 
 def test_one_pipeline_alone_is_compared_with_nothing():
-    assert sentences([job("svm", "classical", 100, 0.01)]) == [
-        "On animals, svm classifies 75.00 % (95 % interval 70.53 – 78.99) of the 400 test images rightly, after a fit "
-        "of less than 0.1 s. There is nothing to compare it with."
+    assert sentences([job("svm", "classical", 100, 0.01, answer_seconds=0.0008)]) == [
+        "On animals use svm: right on 75 of 100 test images (71 – 79); it answers in 0.8 ms and learned in less than "
+        "0.1 s.",
+        "There is nothing to compare it with.",
     ]
 
 
 def test_failed_jobs_and_those_without_a_result_are_told():
     jobs = [job("svm", "classical", 100), job("cnn", "neural", "failed: ValueError: no"), job("mlp", "neural", None)]
     text = " ".join(sentences(jobs))
-    assert "svm classifies 75.00 %" in text
+    assert "use svm: right on 75 of 100" in text
     assert text.endswith("Failed: cnn (neural). 1 of 3 jobs has no result yet.")
     seeds = [job("cnn", "neural", n, seed=k) for k, n in enumerate([10, "failed: x", 20])]
     assert sentences(seeds, repeats=3)[-1] == "Failed: cnn (neural, 1 of 3 jobs)."
@@ -138,18 +210,12 @@ def test_without_any_result_nothing_is_claimed():
     ]
 
 
-def test_without_predictions_significance_is_not_claimed():
-    run = make_run([job("svm", "classical", 100), job("cnn", "neural", 10)])
-    lost = Study(replace(run, outcomes=(replace(run.outcomes[0], predictions=None), run.outcomes[1])))
-    text = " ".join(answer(lost["animals"]))
-    assert "Their difference of 22.50 points was not tested, for predictions or seeds to compare are missing." in text
-    assert "significant" not in text
+def test_without_predictions_nothing_is_said_to_be_better():
     run = make_run([job("svm", "classical", 100), job("cnn", "neural", 10), job("mlp", "neural", 90)])
     lost = Study(replace(run, outcomes=(replace(run.outcomes[0], predictions=None), *run.outcomes[1:])))
-    assert (
-        "On the test images one other is significantly worse; svm could not be tested, for predictions or seeds are "
-        "missing."
-    ) in answer(lost["animals"])
+    text = answer(lost["animals"])
+    assert text[0] == "On animals it can't be told yet whether cnn is better than svm."
+    assert "svm and cnn were not compared, for predictions of the same images are missing." in text
 
 
 def test_without_validation_images_nothing_is_said_to_be_chosen_on_them():
@@ -157,7 +223,7 @@ def test_without_validation_images_nothing_is_said_to_be_chosen_on_them():
     for each in jobs:
         each[-1]["validation_accuracy"] = None
     text = " ".join(sentences(jobs))
-    assert "mlp, the best neural one by fit time, for there are no validation images, needs" in text
+    assert "mlp, the best neural pipeline by fit time, for there are no validation images, reaches" in text
     assert "on the validation images" not in text
     swept = [job("mlp", "neural", 10, settings={"depth": d}, validation_accuracy=None) for d in ("1", "2")]
     best, worst = sentences(swept, sweep={"depth": ["1", "2"]})
@@ -166,27 +232,34 @@ def test_without_validation_images_nothing_is_said_to_be_chosen_on_them():
     )
 
 
-def test_with_repeats_mean_deviation_interval_and_a_test_over_images_and_trainings():
+def test_with_repeats_the_claim_is_about_such_trainings():
     wrong = {"svm": [40, 44, 42, 46], "cnn": [20, 22, 18, 30]}
     families = {"svm": "classical", "cnn": "neural"}
     jobs = [job(name, families[name], n, seed=seed) for name in wrong for seed, n in enumerate(wrong[name])]
-    first, second, _ = sentences(jobs, repeats=4)
+    text = sentences(jobs, repeats=4)
     accuracies = {name: 1 - np.array(counts) / 400 for name, counts in wrong.items()}
     for name in wrong:
-        assert f"{100 * accuracies[name].mean():.2f} ± {100 * accuracies[name].std(ddof=1):.2f} %" in first
-    assert "(mean over 4 seeds, 95 % interval 85.83 – 91.92)" in first
-    assert second == (
-        "cnn is better by 5.12 points, which is significant (t-test over images and trainings, p < 0.001)."
+        assert f"{100 * accuracies[name].mean():.2f} ± {100 * accuracies[name].std(ddof=1):.2f} %" in text[1]
+    assert text[3] == (
+        "This is about what such trainings reach, as far as 4 trainings of svm and 4 trainings of cnn tell."
     )
 
 
-def test_the_difference_is_that_of_the_means_that_are_told_where_a_seed_failed():
-    jobs = [job("svm", "classical", n, seed=seed) for seed, n in enumerate([0, 60, 64, 61])]
-    jobs += [job("cnn", "neural", n, seed=seed) for seed, n in enumerate(["failed: x", 50, 55, 51])]
-    first, second, *_ = sentences(jobs, repeats=4)
-    assert "classifies 88.44 ±" in first
-    assert "reaches 87.00 ±" in first
-    assert second.startswith("This does not tell which is better: the difference of 1.44 points is not significant (t-")
+def test_ten_errors_against_eleven_in_two_seeds_each_tell_nothing():
+    jobs = [job("svm", "classical", n, seed=seed) for seed, n in enumerate([10, 12])]
+    jobs += [job("cnn", "neural", n, 9.0, seed=seed) for seed, n in enumerate([11, 13])]
+    text = sentences(jobs, repeats=2)
+    assert text[0] == "On animals it can't be told yet whether cnn is better than svm."
+
+
+def test_the_hardest_class_is_named_where_it_is_clearly_worse():
+    classes = [ClassFigures(name, 0.9, recall, 0.9, n) for name, recall, n in (("cat", 0.95, 190), ("dog", 0.9, 190))]
+    weak = [*classes, ClassFigures("owl", 0.9, 0.3, 0.4, 20)]
+    assert "Hardest is owl: 6 of 20 are told; more pictures of it would help most." in sentences(
+        [job("svm", "classical", 40, per_class=tuple(weak))]
+    )
+    level = [*classes, ClassFigures("owl", 0.9, 0.8, 0.8, 20)]
+    assert "Hardest" not in " ".join(sentences([job("svm", "classical", 40, per_class=tuple(level))]))
 
 
 def test_of_a_swept_pipeline_the_setting_that_validation_chose_stands_for_it():
@@ -196,7 +269,7 @@ def test_of_a_swept_pipeline_the_setting_that_validation_chose_stands_for_it():
         job("svm", "classical", 120, validation_accuracy=0.7),
     ]
     text = " ".join(sentences(jobs, sweep={"depth": ["1", "2"]}))
-    assert "mlp depth=1, the only neural one, needs 1.0 s and reaches 75.00 %" in text
+    assert "mlp depth=1, the only neural pipeline, reaches 75.00 %" in text
     assert "97.50" not in text
     assert text.endswith("Each stands here with the settings that were best on the validation images.")
 
@@ -212,31 +285,26 @@ def test_of_several_training_sizes_the_largest_is_compared():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_significance_is_claimed_exactly_where_the_corrected_p_value_is_below_5_percent(seed):
+def test_what_is_claimed_is_what_the_interval_of_the_declared_pair_says(seed):
     random = np.random.default_rng(seed)
     wrong = [int(n) for n in random.choice(np.arange(5, 30), 4, replace=False)]
     validation = random.permutation([0.9, 0.8, 0.7, 0.6])
     families = ["classical", "classical", "neural", "hybrid"]
     jobs = [job(f"p{k}", families[k], wrong[k], validation_accuracy=float(validation[k])) for k in range(4)]
     study = make_study(jobs)["animals"]
-    raw = {(a, b): min(1.0, 2 / 2.0 ** abs(wrong[a] - wrong[b])) for a in range(4) for b in range(a + 1, 4)}
-    adjusted = dict(zip(raw, multipletests(list(raw.values()), method="holm")[1], strict=True))
     classical = max((0, 1), key=lambda k: validation[k])
-    significant = adjusted[classical, 2] < 0.05
-    text = answer(study)
-    assert ("which is significant" in text[1]) == significant
-    assert ("This does not tell which is better" in text[1]) == (not significant)
-    if significant:
-        better = min((classical, 2), key=lambda k: wrong[k])
-        assert text[1].startswith(f"p{better} is better by {abs(wrong[classical] - wrong[2]) / 4:.2f} points")
-    best = int(np.argmax(validation))
-    assert f"is p{best}" in text[2]
-    table = figures_table(study)
-    standing = {row[0]: table.texts(row)[4].split(",")[0] for row in table.rows}
-    for k in range(4):
-        undecided = k != best and adjusted[min(k, best), max(k, best)] >= 0.05
-        verdict = "undecided" if undecided else "better" if wrong[k] < wrong[best] else "worse"
-        assert standing[f"p{k}"] == ("winner" if k == best else verdict)
+    apart = wrong[2] - wrong[classical]  # images that the classical one alone gets right, or fewer than none
+    low, high = tango_interval(max(apart, 0), max(-apart, 0), 400)
+    text = " ".join(answer(study))
+    if low > 0.01 or high < -0.01:
+        better, worse = (classical, 2) if low > 0 else (2, classical)
+        assert f"p{better} is better than p{worse} by {abs(apart) / 4:.1f}".removesuffix(".0") in text
+        assert study.advice.taken.name == f"p{better}"
+    elif low > 0 or high < 0:
+        assert "is better than" in text or "are equivalent" in text
+    else:
+        assert f"p{classical} and p2 are not told apart" in text
+    assert study.advice.taken.name in (f"p{classical}", "p2")
 
 
 VALIDATION = {"1": [0.90, 0.92], "2": [0.95, 0.97], "4": [0.95, 0.96], "8": [0.60, 0.62]}
@@ -304,14 +372,7 @@ def test_a_pretrained_winner_is_told_beside_the_question_with_its_backbone():
         job("frozen", "pretrained", 10, 12.3, backbone="lite.onnx (0123)"),
     ]
     dataset = make_study(jobs)["animals"]
-    question, _, winner, standing = answer(dataset)
-    assert question.startswith("On animals, svm, the only classical pipeline, ")
-    assert "; cnn, the only neural one, needs" in question
-    assert winner == (
-        "The winner, best of all on the validation images, is frozen (pretrained), with 97.50 % (95.46 – 98.64) of the "
-        "test images after a fit of 12 s."
-    )
-    assert standing == "On the test images frozen is significantly better than each of the other 2."
+    assert answer(dataset)[0].startswith("On animals use frozen: right on 98 of 100 test images")
     assert remark_lines(dataset) == [
         "frozen learns from what a frozen backbone makes of the same 32 x 32 pixels: lite.onnx (0123). It has seen "
         "other pictures before; and frozen, it is what fine-tuning starts from, not the best that it can do"
