@@ -43,12 +43,13 @@ def comparison(digits):
 
 
 def test_estimators_on_a_data_set_have_their_rows_and_the_answer_a_paragraph(comparison, digits):
-    mean, mine, wrong = comparison.results
+    mean, mine, wrong, baseline = comparison.results
     oracle = NearestCentroid().fit(flat(digits.images[digits.train]), digits.labels[digits.train])
     assert mean.test_accuracy == oracle.score(flat(digits.images[digits.test]), digits.labels[digits.test])
     assert (mine.status, mine.n_train) == ("ok", len(digits.train))
+    assert (baseline.pipeline, baseline.family) == ("most_frequent", "baseline")
     assert wrong.status.startswith("failed: InvalidParameterError")
-    assert comparison.answer.startswith("On digits, mean")
+    assert comparison.answer.startswith("On digits use mean: right on ")
     assert "\n" not in comparison.answer
     assert comparison.study["digits"].winner.name == "mean"
     assert repr(comparison) == comparison.answer
@@ -60,9 +61,9 @@ def test_the_table_has_the_names_of_results_csv_and_shows_itself(comparison, tmp
     with open(folder / "results.csv") as file:
         rows = list(csv.reader(file))
     assert list(frame.columns) == rows[0]
-    assert frame["pipeline"].tolist() == ["mean", "mine", "wrong"] == [row[1] for row in rows[1:]]
+    assert frame["pipeline"].tolist() == ["mean", "mine", "wrong", "most_frequent"] == [row[1] for row in rows[1:]]
     assert frame["test_accuracy"][0] == comparison.results[0].test_accuracy == float(rows[1][8])
-    assert frame["dataset"].tolist() == ["digits"] * 3
+    assert frame["dataset"].tolist() == ["digits"] * 4
     assert "mean" in str(comparison.table)
     assert repr(comparison.table) == str(comparison.table)
     assert f"{100 * comparison.results[0].test_accuracy:.2f} %" in str(comparison.table)
@@ -95,10 +96,10 @@ def test_a_run_with_estimators_cannot_be_resumed_and_says_why(comparison, tmp_pa
 def test_a_run_of_names_is_resumed_and_its_failed_rows_run_again(tmp_path, pipeline_file):
     names = [pipeline_file("nearest_mean"), pipeline_file("raises")]
     first = cvclassic.compare("digits", pipelines=names, train_size=100, out=tmp_path / "run")
-    assert [result.ok for result in first.results] == [True, False]
+    assert [result.ok for result in first.results] == [True, False, True]
     names[1].write_text(names[0].read_text())
     again = cvclassic.resume(tmp_path / "run")
-    assert [result.ok for result in again.results] == [True, True]
+    assert [result.ok for result in again.results] == [True, True, True]
     assert again.results[0] == first.results[0]
     assert (tmp_path / "run" / "report.html").is_file()
 
@@ -122,8 +123,8 @@ def test_a_run_whose_pipelines_have_changed_is_not_resumed(tmp_path, pipeline_fi
 def test_arrays_and_several_sets_of_them(digits):
     X, y = digits.images[:300], np.array(["even", "odd"])[digits.labels[:300] % 2]
     both = cvclassic.compare([(X[:200], y[:200], X[200:], y[200:]), (X, y)], pipelines={"mine": Mine()}, seed=4)
-    assert [result.dataset for result in both.results] == ["arrays", "arrays_2"]
-    assert [result.n_test for result in both.results] == [100, 300]  # the second has folds
+    assert [result.dataset for result in both.results] == ["arrays", "arrays", "arrays_2", "arrays_2"]
+    assert [result.n_test for result in both.results] == [100, 100, 300, 300]  # the second has folds
     assert {result.seed for result in both.results} == {4}
     assert both.answer.count("\n\n") == 1
 
@@ -138,9 +139,9 @@ def test_a_folder_and_built_in_pipelines_by_any_spelling(tmp_path):
             picture = (random.normal(color, 30, (20 + k, 30, 3))).clip(0, 255).astype(np.uint8)
             cv2.imwrite(str(tmp_path / "photos" / name / f"{k}.png"), picture)
     found = cvclassic.compare(str(tmp_path / "photos"), pipelines="Color-Histogram-SVM", preset="quick")
-    [result] = found.results
+    result, baseline = found.results
     assert (result.status, result.dataset, result.pipeline) == ("ok", "photos", "color_histogram_svm")
-    assert result.test_accuracy == 1.0
+    assert (result.test_accuracy, baseline.test_accuracy) == (1.0, pytest.approx(0.5, abs=0.1))
 
 
 @pytest.mark.parametrize(
@@ -185,8 +186,8 @@ def test_readme_s_script_runs_in_an_empty_folder_without_a_main_guard(tmp_path):
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "On photos each of the 120 images was tested once" in done.stdout
-    assert "On arrays each of the 1,797 images was tested once" in done.stdout
+    assert "On photos use hog_svm: right on" in done.stdout
+    assert "On arrays use mine: right on" in done.stdout
     assert (tmp_path / "x.html").is_file()
 
 

@@ -68,6 +68,11 @@ class Question:
     def kind(self) -> Kind:
         return self.verdict.kind if self.decided else Kind.UNDECIDED
 
+    @property
+    def preferred(self) -> "Configuration | None":
+        """Which of the two named ones is to be preferred, whatever it costs; None where none is shown to be better."""
+        return self.ahead if self.decided and self.kind is not Kind.EQUIVALENT else None
+
     def about(self, configuration: "Configuration") -> bool:
         return any(each is configuration for each in self.named)
 
@@ -135,8 +140,8 @@ def advice_on(dataset: "DatasetStudy") -> Advice | None:
     questions, baseline = dataset.questions, dataset.baseline
     candidates = [dataset.winner]
     if questions:
-        better = [each.named[1] for each in questions if each.decided and each.ahead is each.named[1]]
-        level = [each.named[1] for each in questions if not each.decided or each.kind is Kind.EQUIVALENT]
+        better = [each.named[1] for each in questions if each.preferred is each.named[1]]
+        level = [each.named[1] for each in questions if each.preferred is None]
         candidates = [each for each in dataset.contenders if any(each is other for other in better)]
         candidates = candidates[:1] or sorted(
             [questions[0].named[0], *level], key=lambda each: each.mean("fit_seconds")

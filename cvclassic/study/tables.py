@@ -180,12 +180,12 @@ RESULTS = (
     Column("answer_seconds", "1 image ms", _fixed(1, scale=1e-3), numeric=True),
     Column("tuning_seconds", "tuning s", _fixed(1), numeric=True),
     Column("tuning_candidates", "tried", lambda n: f"{n:,.0f}" if n else "no search", numeric=True),
-    Column("balanced_accuracy", "balanced accuracy", percent, numeric=True),
-    Column("validation_balanced_accuracy", "validation balanced accuracy", percent, numeric=True),
-    Column("validation_macro_f1", "validation macro F1", percent, numeric=True),
-    Column("negative_log_likelihood", "negative log likelihood", _fixed(4), numeric=True),
-    Column("brier_score", "Brier score", _fixed(4), numeric=True),
-    Column("calibration_error", "calibration error", percent, numeric=True),
+    Column("balanced_accuracy", "balanced accuracy", percent, numeric=True, minor=True),
+    Column("validation_balanced_accuracy", "validation balanced accuracy", percent, numeric=True, minor=True),
+    Column("validation_macro_f1", "validation macro F1", percent, numeric=True, minor=True),
+    Column("negative_log_likelihood", "negative log likelihood", _fixed(4), numeric=True, minor=True),
+    Column("brier_score", "Brier score", _fixed(4), numeric=True, minor=True),
+    Column("calibration_error", "calibration error", percent, numeric=True, minor=True),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")
@@ -197,6 +197,7 @@ _BY_KEY = {column.key: column for column in RESULTS} | {
     "f1_interval": Column(
         "f1_interval", "F1 interval", lambda bounds: "{:.4f} – {:.4f}".format(*bounds), numeric=True, minor=True
     ),
+    "verdict": Column("verdict", "verdict"),
     # With whether it went over the time budget.
     "fit_seconds_of": Column(
         "fit_seconds", "fit s", lambda fit: f"{fit[0]:,.1f}" + " (over budget)" * fit[1], numeric=True
@@ -262,7 +263,7 @@ def _figures(dataset: DatasetStudy) -> Table:
     score = _score_columns(dataset.metric)[1]
     others = [key for key in ("test_accuracy", "macro_f1") if key != score.key]
     keys = (
-        *("pipeline", "family", "score", "ci", "against", "train_accuracy", *others, "f1_interval"),
+        *("pipeline", "family", "score", "ci", "verdict", "train_accuracy", *others, "f1_interval"),
         *("fit_seconds_of", *_tuning(dataset.study), "predict_images_per_second", "answer_seconds"),
         *("peak_memory_mb", "model_bytes", "n_features"),
         *["seeds"] * (dataset.n_seeds > 1),
@@ -275,7 +276,7 @@ def _figures(dataset: DatasetStudy) -> Table:
             "family": each.family,
             "score": figure_of(each, each.test_figure) if each.succeeded else FAILED,
             "ci": each.interval if each.succeeded else None,
-            "against": standing,
+            "verdict": standing,
             "f1_interval": _f1_interval(dataset, each),
             "fit_seconds_of": _fit_of(each),
             "seeds": len(each.succeeded),
@@ -283,7 +284,7 @@ def _figures(dataset: DatasetStudy) -> Table:
         figures = (cells[key] if key in cells else each.mean(key) for key in keys)
         rows.append((*figures, *(each.mean(column.key) for column in extra)))
         marks.append(FAILED if not each.succeeded else TAKEN if standing == TAKEN else each.family)
-    made = {"score": score, "against": _against(dataset)}
+    made = {"score": score}
     columns = (*(made[key] if key in made else _BY_KEY[key] for key in keys), *extra)
     return Table(f"Best test {METRIC_NAMES[dataset.metric]} first", columns, tuple(rows), tuple(marks))
 
@@ -321,7 +322,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         *_columns("fit_seconds_of", *tuning),
         Column("seeds", "seeds", numeric=True),
         Column("on_validation", "on validation"),
-        _against(dataset),
+        *_columns("verdict"),
     )
     rows, marks = [], []
     for each in (each for each in dataset.configurations if each.outcomes):
@@ -348,15 +349,10 @@ def corrected(methods: str, n_pairs: int) -> str:
     )
 
 
-def _against(dataset: DatasetStudy) -> Column:
-    """The column of `_standing`."""
-    return Column("against_taken", f"against {dataset.advice.taken.name}" if dataset.advice else "")
-
-
 def _standing(dataset: DatasetStudy, configuration: Configuration) -> str:
     """How one stands against what is taken: "taken", a verdict, "worse, p < 0.001"; or empty."""
     advice = dataset.advice
-    if not advice or len(dataset.contenders) == 1:
+    if not advice or len(dataset.contenders) == 1 or not any(each is configuration for each in dataset.contenders):
         return ""
     if configuration is advice.taken:
         return TAKEN

@@ -1,4 +1,4 @@
-"""Tables hold the figures as numbers, and name the winner that the study names."""
+"""Tables hold the figures as numbers, and name what the study says to take."""
 
 import itertools
 import sys
@@ -9,7 +9,8 @@ import pytest
 
 from cvclassic.errors import MissingDependencyError
 from cvclassic.runs.job import Predictions
-from cvclassic.study.statistics import confusion_matrix, macro_f1_interval, wilson_interval
+from cvclassic.study.intervals import macro_f1_interval
+from cvclassic.study.statistics import confusion_matrix, wilson_interval
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, figures_table, pairs_table, results_table, sweep_table
 from tests.made_runs import make_run, make_study
@@ -84,7 +85,7 @@ def test_without_pandas_it_is_said_what_to_install(monkeypatch):
         table.to_pandas()
 
 
-def test_figures_are_best_test_accuracy_first_and_stand_against_the_winner_that_validation_chose():
+def test_figures_are_best_test_accuracy_first_and_stand_against_what_is_to_be_taken():
     jobs = [
         job("slow", "classical", 10, 9.0, validation_accuracy=0.8),
         job("fast", "classical", 10, 0.4, validation_accuracy=0.7),
@@ -97,10 +98,10 @@ def test_figures_are_best_test_accuracy_first_and_stand_against_the_winner_that_
     table = figures_table(study["animals"])
     rows = texts(table)
     assert [row["pipeline"] for row in rows] == ["fast", "slow", "cnn", "close", "bad", "broken"]
-    assert [row["against the winner"] for row in rows] == [
-        *("better, p < 0.001", "better, p < 0.001", "winner", "undecided, p = 1.00", "worse, p < 0.001", "")
+    assert [row["verdict"] for row in rows] == [
+        *("undecided, p = 1.00", "taken", "worse by more than the margin", "worse, p < 0.001", "worse, p < 0.001", "")
     ]
-    assert table.marks == ("classical", "classical", "winner", "hybrid", "classical", "failed")
+    assert table.marks == ("classical", "taken", "neural", "hybrid", "classical", "failed")
     assert rows[0] | {"test accuracy": "97.50 %", "95 % interval": "95.46 – 98.64", "fit s": "0.4"} == rows[0]
     assert rows[0] | {"images/s": "4,568", "peak MB": "321", "model MB": "1.23", "features": "324"} == rows[0]
     assert rows[-1]["test accuracy"] == "failed"
@@ -148,9 +149,26 @@ def test_a_pipeline_with_a_stack_of_its_own_is_marked():
     assert [row["pipeline"] for row in texts(figures_table(study["animals"]))] == ["svm", "recipe *"]
 
 
-def test_a_single_contender_wins_against_nothing():
+def test_a_declared_question_stands_there_with_its_verdict():
+    jobs = [job("svm", "classical", 30, 1.0), job("cnn", "neural", 27, 9.0)]
+    assert texts(figures_table(make_study(jobs)["animals"]))[0]["verdict"] == "undecided"
+    jobs[1] = job("cnn", "neural", 90, 9.0, converged=False)
+    assert texts(figures_table(make_study(jobs)["animals"]))[1]["verdict"] == "undecided: still learning"
+    jobs = [job("svm", "classical", 300, 1.0), job("cnn", "neural", 290, 9.0)]
+    assert texts(figures_table(make_study(jobs, n_test=10000)["animals"]))[0]["verdict"] == "equivalent"
+
+
+def test_the_column_of_the_metric_comes_first_where_it_is_not_accuracy():
+    table = figures_table(make_study([job("svm", "classical", 10)], metric="balanced_accuracy")["animals"])
+    headings = [column.heading for column in table.columns]
+    assert headings[2] == "test balanced accuracy"
+    assert headings[6:8] == ["test accuracy", "macro F1"]
+    assert table.caption == "Best test balanced accuracy first"
+
+
+def test_a_single_contender_stands_against_nothing():
     table = figures_table(make_study([job("svm", "classical", 10), job("cnn", "neural", "failed: x")])["animals"])
-    assert [row["against the winner"] for row in texts(table)] == ["", ""]
+    assert [row["verdict"] for row in texts(table)] == ["", ""]
     assert table.marks == ("classical", "failed")
 
 
@@ -166,12 +184,12 @@ def test_a_sweep_has_a_row_per_configuration_with_mean_and_sample_deviation_in_t
     assert (rows[1]["fit s"], rows[1]["seeds"]) == ("2.5", "2")
     # depth 4 is the best on the test images, and close on validation
     assert [row["on validation"] for row in rows] == ["", "best", "close", ""]
-    assert table.marks == ("", "winner", "", "")
-    assert rows[1]["against the winner"] == "winner"
+    assert table.marks == ("", "taken", "", "")
+    assert rows[1]["verdict"] == "taken"
     assert study.winner.varied == (("depth", "2"),)
-    verdicts = [row["against the winner"].split(",")[0] for row in rows]
+    verdicts = [row["verdict"].split(",")[0] for row in rows]
     pairs = [study.contrast(each, study.winner) for each in study.configurations]
-    assert [pair.verdict if pair else "winner" for pair in pairs] == verdicts
+    assert [pair.verdict if pair else "taken" for pair in pairs] == verdicts
 
 
 def test_failed_seeds_are_counted_and_do_not_win():
@@ -197,7 +215,7 @@ def test_with_several_sizes_each_row_has_its_own_and_is_compared_with_those_of_t
         ("cnn", "100", ""),
         ("cnn", "1,000", "best"),
     ]
-    assert [row["against the winner"] for row in rows] == ["", "worse, p < 0.001", "", "winner"]
+    assert [row["verdict"] for row in rows] == ["", "worse by more than the margin", "", "taken"]
 
 
 def test_the_sweeps_file_has_a_row_per_result_and_a_column_per_setting():
@@ -216,12 +234,14 @@ def test_pairs_are_all_contrasts_of_the_contenders():
     assert pairs.names == ("a", "b", "c")
     verdicts = [[cell and cell.verdict for cell in row] for row in pairs.rows]
     assert verdicts == [[None, "undecided", "better"], ["undecided", None, "better"], ["worse", "worse", None]]
-    assert pairs.tests == "McNemar's exact test, Holm-corrected for 3 pairs"
+    assert pairs.tests == (
+        "Tango's score interval, over 400 images; exploratory, p-values corrected by Holm's method for 3 pairs"
+    )
     lost = Predictions(np.zeros(400, int), np.zeros(400, int))
     run = replace(run, outcomes=(*run.outcomes[:2], replace(run.outcomes[2], predictions=lost)))
     pairs = pairs_table(Study(run)["animals"])
     assert [cell and cell.verdict for cell in pairs.rows[2]] == [None, None, None]
-    assert pairs.tests == "McNemar's exact test"
+    assert pairs.tests == "Tango's score interval, over 400 images"
     assert pairs_table(make_study([job("a", "classical", 10)])["animals"]) is None
 
 
@@ -237,7 +257,7 @@ def test_without_validation_images_nothing_is_close_to_the_best():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_best_on_validation_with_the_most_images_is_the_winner_whatever_the_figures(seed):
+def test_the_best_on_validation_with_the_most_images_wins_whatever_the_figures(seed):
     random = np.random.default_rng(seed)
     jobs = []
     for k, n_train, repeat in itertools.product(range(5), (100, 1000), range(2)):
@@ -249,4 +269,5 @@ def test_the_best_on_validation_with_the_most_images_is_the_winner_whatever_the_
     rows = keyed(figures_table(study))
     best = [row["pipeline"] for row in rows if row["n_train"] == study.sizes[-1] and row["on_validation"] == "best"]
     assert best == [study.winner.pipeline]
-    assert [row["pipeline"] for row in rows if row["against_winner"] == "winner"] == best
+    taken = [row["pipeline"] for row in rows if row["verdict"] == "taken"]
+    assert taken == [study.advice.taken.pipeline] * (len(study.contenders) > 1)

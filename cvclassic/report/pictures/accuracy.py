@@ -17,13 +17,18 @@ from cvclassic.report.pictures.style import (
     new_figure,
     set_log_ticks,
 )
-from cvclassic.report.pictures.subject import Subject, by_test_accuracy, left_out, named
+from cvclassic.report.pictures.subject import Subject, best_on_test_images_first, left_out, named
 from cvclassic.study.study import Configuration
-from cvclassic.study.tables import accuracy_text, interval_text, percent
+from cvclassic.study.tables import METRIC_NAMES, accuracy_text, interval_text, percent
 
 MOST_LABELS = 20  # of points; with more of them those on the front alone have names
 MOST_BARS = 40
 LONGEST_NAME = 30
+METRICS_ARE = {
+    "accuracy": "Share of the test images that are classified rightly",
+    "balanced_accuracy": "Share of a class's test images that are classified rightly, in the mean over the classes",
+    "macro_f1": "F1 of the classes on the test images, in the mean",
+}
 
 
 def against_fit_time(subject: Subject) -> list[Picture]:
@@ -45,7 +50,7 @@ def against_prediction_time(subject: Subject) -> list[Picture]:
 
 def bars(subject: Subject) -> list[Picture]:
     found = subject.configurations
-    shown = by_test_accuracy(found[:MOST_BARS])
+    shown = best_on_test_images_first(found[:MOST_BARS])
     figure = new_figure(WIDTH, 75 + 20 * len(shown))
     axes = figure.subplots()
     _draw_bars(axes, shown, [100 * c.mean(c.test_figure) for c in shown])
@@ -56,11 +61,21 @@ def bars(subject: Subject) -> list[Picture]:
             _accuracy_text(configuration), (100 * max(high, configuration.mean(configuration.test_figure)), k),
             xytext=(6, 0), textcoords="offset points", va="center_baseline", fontsize=9,
         )  # fmt: skip
-    axes.set(xlim=(0, 125), xticks=range(0, 101, 20), xlabel="test accuracy, %")
+    metric = METRIC_NAMES[subject.dataset_study.metric]
+    axes.set(xlim=(0, 125), xticks=range(0, 101, 20), xlabel=f"test {metric}, %")
     _family_legend(figure, shown, bars=True)
-    caption = f"Share of the test images that are classified rightly; the whisker is {_whiskers_are(shown)}."
-    alt = "Test accuracy: " + listed([f"{named(c)} {_accuracy_text(c)}" for c in shown], 12) + "."
-    return [subject.picture("accuracy", "Test accuracy", caption + left_out(shown, found), alt, figure)]
+    caption = f"{METRICS_ARE[subject.dataset_study.metric]}; the whisker is {_whiskers_are(shown)}."
+    baseline = subject.dataset_study.baseline
+    if baseline is not None:
+        score = 100 * baseline.mean(baseline.test_figure)
+        axes.axvline(score, color=INK, linewidth=1, linestyle=":")
+        axes.annotate(
+            named(baseline, 20), (score, 1), xycoords=("data", "axes fraction"), xytext=(3, 2),
+            textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+        caption += f" The dotted line is {named(baseline)}, {score:.2f} %."
+    alt = f"Test {metric}: " + listed([f"{named(c)} {_accuracy_text(c)}" for c in shown], 12) + "."
+    return [subject.picture("accuracy", f"Test {metric}", caption + left_out(shown, found), alt, figure)]
 
 
 def costs(subject: Subject) -> list[Picture]:
@@ -115,7 +130,7 @@ def _against_time(
 ) -> list[Picture]:
     if not found:
         return []
-    shown = by_test_accuracy(found)
+    shown, metric = best_on_test_images_first(found), METRIC_NAMES[subject.dataset_study.metric]
     times = np.array([measure(configuration) for configuration in shown])
     accuracies = np.array([configuration.mean(configuration.test_figure) for configuration in shown])
     front = pareto_front(times, accuracies)
@@ -124,7 +139,7 @@ def _against_time(
     of_fit = what == "fit time"
     budget = [subject.time_budget] if of_fit and subject.time_budget is not None else []
     _set_scales(axes, np.append(times, budget), 100 * accuracies)
-    axes.set(xlabel=unit, ylabel="test accuracy, %")
+    axes.set(xlabel=unit, ylabel=f"test {metric}, %")
     for seconds in budget:
         axes.axvline(seconds, color=INK, linewidth=1, linestyle=":", zorder=1)
     lines = _draw_front(axes, times[front], 100 * accuracies[front])
@@ -135,14 +150,14 @@ def _against_time(
     points = np.stack([times[labelled], 100 * accuracies[labelled]], axis=1)
     _draw_labels(figure, axes, [named(shown[k], LONGEST_NAME) for k in labelled], points, np.array(lines))
     figures = [f"{named(shown[k])} {form(times[k])}, {percent(accuracies[k])}" for k in range(len(shown))]
-    alt = f"Test accuracy against {what}. From the fastest to the best, none beats: "
+    alt = f"Test {metric} against {what}. From the fastest to the best, none beats: "
     alt += listed([figures[k] for k in front], separator="; ") + "."
     if len(front) < len(shown):
         others = [figures[k] for k in range(len(shown)) if k not in front]
         alt += f" The others: {listed(others, separator='; ')}."
     caption = _time_caption(shown, [shown[k] for k in front]) + (_budget_words(subject, shown) if of_fit else "")
     name = f"accuracy-{what.replace(' ', '-')}"
-    return [subject.picture(name, f"Test accuracy against {what}", caption, alt, figure)]
+    return [subject.picture(name, f"Test {metric} against {what}", caption, alt, figure)]
 
 
 def _time_caption(shown: list[Configuration], front: list[Configuration]) -> str:

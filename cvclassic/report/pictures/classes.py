@@ -6,7 +6,7 @@ from scipy.spatial.distance import squareform
 
 from cvclassic.report.pictures import Picture
 from cvclassic.report.pictures.style import WIDTH, draw_cells, listed, new_figure, short
-from cvclassic.report.pictures.subject import Rival, Subject, by_test_accuracy, left_out, named
+from cvclassic.report.pictures.subject import Rival, Subject, best_on_test_images_first, left_out, named
 from cvclassic.runs.job import Predictions
 
 MOST_NUMBERED = 12  # classes of a confusion matrix with numbers in its cells, and in one order only
@@ -30,7 +30,7 @@ def confusions(subject: Subject) -> list[Picture]:
 
 def f1_of_each_class(subject: Subject) -> list[Picture]:
     found = [c for c in subject.configurations if all(result.per_class for result in c.results)]
-    shown = by_test_accuracy(found[:MOST_COLUMNS])
+    shown = best_on_test_images_first(found[:MOST_COLUMNS])
     if not shown:
         return []
     scores = np.array([np.mean([[own.f1 for own in r.per_class] for r in c.results], axis=0) for c in shown]).T

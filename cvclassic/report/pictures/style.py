@@ -14,11 +14,23 @@ from cvclassic.report.harmless import harmless
 # matplotlib knows no currentColor: this color, used nowhere else, is replaced by it in the SVG.
 INK = "#010203"
 
-# Of Okabe and Ito, Color universal design (2008), and a violet; contrasts are 3 at least on white and on near-black.
-FAMILY_COLORS = {"classical": "#0072b2", "neural": "#d55e00", "hybrid": "#cc79a7", "pretrained": "#8430f0"}
-_FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^", "pretrained": "v"}
-_FAMILY_HATCHES = {"classical": "", "neural": "////", "hybrid": "xxxx", "pretrained": "\\\\\\\\"}
-_ANY_OTHER = ("#7f7f7f", "D", "....")  # color, marker and hatch of any other family
+# Of Okabe and Ito, Color universal design (2008), a violet and a grey; contrasts are 3 at least on white and on near-black.
+FAMILY_COLORS = {
+    "classical": "#0072b2",
+    "neural": "#d55e00",
+    "hybrid": "#cc79a7",
+    "pretrained": "#8430f0",
+    "baseline": "#78785a",
+}
+_FAMILY_MARKERS = {"classical": "o", "neural": "s", "hybrid": "^", "pretrained": "v", "baseline": "D"}
+_FAMILY_HATCHES = {
+    "classical": "",
+    "neural": "////",
+    "hybrid": "xxxx",
+    "pretrained": "\\\\\\\\",
+    "baseline": "....",
+}
+_ANY_OTHER = ("#7f7f7f", "P", "oo")  # color, marker and hatch of any other family
 SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a7a00", "#7f7f7f", "#4a8fd1")
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
 

@@ -86,8 +86,8 @@ def named(contender: Configuration | Curve, longest: int = 60) -> str:
     return short(contender.name, longest)
 
 
-def by_test_accuracy(configurations: Iterable[Configuration]) -> list[Configuration]:
-    """An order to show them in, and for no more than that: the most accurate on the test images first."""
+def best_on_test_images_first(configurations: Iterable[Configuration]) -> list[Configuration]:
+    """An order to show them in, and for no more than that."""
     return sorted(configurations, key=lambda configuration: -configuration.mean(configuration.test_figure))
 
 
