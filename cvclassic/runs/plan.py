@@ -132,12 +132,13 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
                 skipped += [note] * bool(note)
                 continue
             estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
+            is_baseline = pipeline.family == BASELINE  # which no setting is for
             weighed = not spec.class_weight or weigh_classes(estimator, spec.class_weight)
-            if not weighed and pipeline.family != BASELINE:
+            if not weighed and not is_baseline:
                 inside = type(innermost(estimator)).__name__
                 notes.append(f"--class-weight does not reach {pipeline.name}: {inside} has no parameter class_weight")
             built.append(estimator)
-            names = {name for name in named if _takes(pipeline, estimator, name)}
+            names = set() if is_baseline else {name for name in named if _takes(pipeline, estimator, name)}
             taken |= names
             fixed = [pair for pair in spec.settings if not (pipeline.takes_stack and pair[0] in STACK_FIELDS)]
             grid = _grid(fixed, spec.sweep, names)

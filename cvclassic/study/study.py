@@ -316,7 +316,7 @@ class DatasetStudy:
         for outcome in self.trainings:
             job = self._pooled_job(outcome.result.job)
             groups.setdefault((job.pipeline, job.n_train, job.settings), []).append(outcome)
-        several = len(self.study.run.record.pipelines) > 1
+        several = len([each for each in self.study.run.record.pipelines if each.family != BASELINE]) > 1
         swept = dict(self.study.run.spec.sweep)
         for (pipeline, n_train, settings), outcomes in groups.items():
             varied = tuple(pair for pair in settings if pair[0] in swept)

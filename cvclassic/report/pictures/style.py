@@ -14,7 +14,7 @@ from cvclassic.report.harmless import harmless
 # matplotlib knows no currentColor: this color, used nowhere else, is replaced by it in the SVG.
 INK = "#010203"
 
-# Of Okabe and Ito, Color universal design (2008), a violet and a grey; contrasts are 3 at least on white and on near-black.
+# Of Okabe and Ito, Color universal design (2008), a violet and a grey; contrasts are 3 or more on white and near-black.
 FAMILY_COLORS = {
     "classical": "#0072b2",
     "neural": "#d55e00",
