@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvclassic.runs.job import Predictions
-from cvclassic.study.statistics import compare_trainings, holm, mcnemar
+from cvclassic.study.differences import difference
+from cvclassic.study.statistics import holm, mcnemar
 
 if TYPE_CHECKING:  # the study itself makes its contrasts
     from cvclassic.study.study import Configuration, DatasetStudy
@@ -88,13 +89,13 @@ def contrast_of(first: "Configuration", second: "Configuration") -> Contrast | N
     said = [_said(each) for each in (first, second)]
     if not all(said) or any(not np.array_equal(each.y_true, said[0][0].y_true) for of in said for each in of):
         return None
-    right = [np.stack([each.y_pred == each.y_true for each in of]) for of in said]
-    if len(right[0]) == len(right[1]) == 1:
+    y_true, predicted = said[0][0].y_true, [np.stack([each.y_pred for each in of]) for of in said]
+    if len(predicted[0]) == len(predicted[1]) == 1:
+        right = [each[0] == y_true for each in predicted]
         counts = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
-        difference = (counts[0] - counts[1]) / right[0].shape[1]
-        return Contrast(first.name, second.name, difference, mcnemar(*counts), MCNEMAR)
-    found = compare_trainings(*right)
-    return Contrast(first.name, second.name, found.difference, found.p_value, T_TEST)
+        return Contrast(first.name, second.name, (counts[0] - counts[1]) / len(y_true), mcnemar(*counts), MCNEMAR)
+    found = difference(*predicted, y_true)
+    return Contrast(first.name, second.name, found.estimate, found.p_value, T_TEST)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from cvclassic.errors import MissingDependencyError
 from cvclassic.runs.job import Outcome, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.study.contrasts import Contrast, corrected, gap_on_validation
-from cvclassic.study.statistics import macro_f1_interval, wilson_interval
+from cvclassic.study.intervals import macro_f1_interval
+from cvclassic.study.statistics import wilson_interval
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 
 if TYPE_CHECKING:

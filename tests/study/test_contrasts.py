@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cvclassic.runs.job import Predictions
 from cvclassic.study.contrasts import Contrast, gap_on_validation, p_text
-from cvclassic.study.statistics import compare_trainings
+from cvclassic.study.differences import difference
 from cvclassic.study.study import Study
 from tests.made_runs import make_run, make_study
 
@@ -47,11 +47,11 @@ def test_p_values_are_those_of_statsmodels_and_both_ways_round(rng):
         differences.append(right.mean() - also.mean())
     expected = multipletests(raw, method="holm")[1]
     assert min(expected) < 0.05 < max(expected)
-    for (first, second), p_value, difference in zip(pairs, expected, differences, strict=True):
+    for (first, second), p_value, expected_difference in zip(pairs, expected, differences, strict=True):
         for contrast, sign in ((found[first, second], 1), (found[second, first], -1)):
             assert contrast.p_value == pytest.approx(p_value)
-            assert contrast.difference == pytest.approx(sign * difference)
-            verdict = "undecided" if p_value >= 0.05 else "better" if sign * difference > 0 else "worse"
+            assert contrast.difference == pytest.approx(sign * expected_difference)
+            verdict = "undecided" if p_value >= 0.05 else "better" if sign * expected_difference > 0 else "worse"
             assert contrast.verdict == verdict
     assert len(found) == 12
 
@@ -61,11 +61,9 @@ def test_several_seeds_are_compared_over_images_and_trainings():
     jobs = [each for name, counts in wrong.items() for each in seeds_of(name, "classical", counts)]
     study = make_study(jobs, repeats=4)["animals"]
     contrast = study.contrasts["svm", "cnn"]
-    right = [
-        np.stack([o.predictions.y_pred == o.predictions.y_true for o in each.outcomes]) for each in study.configurations
-    ]
-    expected = compare_trainings(*right)
-    assert (contrast.p_value, contrast.difference) == (expected.p_value, pytest.approx(expected.difference))
+    predicted = [np.stack([o.predictions.y_pred for o in each.outcomes]) for each in study.configurations]
+    expected = difference(*predicted, study.configurations[0].outcomes[0].predictions.y_true)
+    assert (contrast.p_value, contrast.difference) == (expected.p_value, expected.estimate)
     assert contrast.difference == pytest.approx(np.mean(np.subtract(wrong["cnn"], wrong["svm"])) / 400)
     assert (contrast.method, contrast.verdict) == ("t-test over images and trainings", "worse")
 

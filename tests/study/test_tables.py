@@ -9,7 +9,8 @@ import pytest
 
 from cvclassic.errors import MissingDependencyError
 from cvclassic.runs.job import Predictions
-from cvclassic.study.statistics import confusion_matrix, macro_f1_interval, wilson_interval
+from cvclassic.study.intervals import macro_f1_interval
+from cvclassic.study.statistics import confusion_matrix, wilson_interval
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, figures_table, pairs_table, results_table, sweep_table
 from tests.made_runs import make_run, make_study
