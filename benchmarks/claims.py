@@ -3,8 +3,9 @@
 Each row is a kind of study, each report the two questions that a run declares. Limits, each within three times its
 simulation error: a report says a false "better" in at most 5 % of them, a false "equivalent" in at most 5 %, and
 intervals of 95 % cover the truth in 93 % or more. Rows of `KNOWN` can't keep them, for reasons that are known, and are
-marked; where another row breaks a limit the exit code is 1. It prints a Markdown table. In full it takes about 15
-minutes on one core.
+marked; where another row breaks a limit the exit code is 1. It prints a Markdown table. Figures of a row are those of
+each truth: the methods are equal; they differ by the margin; one of each; one differs by twice the margin, and one by
+half of it. In full it takes about 15 minutes on one core.
 """
 
 import argparse
@@ -12,14 +13,15 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import sqrt
 
 import numpy as np
 from scipy.stats import norm
 
 from cvclassic.study.differences import Metric, difference
-from cvclassic.study.intervals import balanced_accuracy_interval, macro_f1_interval
-from cvclassic.study.statistics import macro_f1, wilson_interval
+from cvclassic.study.figures import figure_interval
+from cvclassic.study.statistics import macro_f1
 from cvclassic.study.verdicts import Kind, Verdict, verdicts
 
 MOST_FALSE, LEAST_COVERED, ERRORS = 0.05, 0.93, 3
@@ -59,7 +61,7 @@ def _false_better(verdict: Verdict, true: float) -> bool:
 
 @dataclass(frozen=True)
 class Studies:
-    """A kind of study: three methods, the first compared with the second and the third.
+    """A kind of study: the first of three methods is compared with the second and the third.
 
     Whether a method is right on an image is a threshold on a sum of normal parts: how easy the image is, for all
     methods alike, and for this method alone, the same of its group, and what a training does to all images and to this
@@ -68,7 +70,7 @@ class Studies:
     Attributes
     ----------
     accuracies : tuple of float
-        Of the first method, the second and the third.
+        Of the first method, and of those that it is compared with.
     sizes : tuple of int
         Test images of each class.
     metric : str
@@ -85,7 +87,7 @@ class Studies:
         The share of the images' variance that is their group's.
     """
 
-    accuracies: tuple[float, float, float]
+    accuracies: tuple[float, ...]
     sizes: tuple[int, ...]
     metric: Metric = "accuracy"
     margin: float = 0.01
@@ -96,8 +98,7 @@ class Studies:
     likeness: float = 0.5
 
     def reports(self, n: int, random: np.random.Generator) -> Iterator[Report]:
-        y_true = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        groups = None if self.group is None else np.arange(len(y_true)) // self.group
+        y_true, groups = self.images()
         truth = tuple(self.metric_of(self.accuracies[0]) - self.metric_of(each) for each in self.accuracies[1:])
         margin = abs(self.metric_of(self.accuracies[0]) - self.metric_of(self.accuracies[0] - self.margin))
         for _ in range(n):
@@ -105,6 +106,11 @@ class Studies:
             told = groups if self.declared else None
             found = [difference(predicted[0], other, y_true, self.metric, groups=told) for other in predicted[1:]]
             yield Report(verdicts(found, margin), truth)
+
+    def images(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """True classes, and groups where there are some."""
+        y_true = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        return y_true, None if self.group is None else np.arange(len(y_true)) // self.group
 
     def predictions(
         self, y_true: np.ndarray, groups: np.ndarray | None, random: np.random.Generator
@@ -161,7 +167,7 @@ class Folds:
     n: int
     dimensions: int
     apart: float
-    shrunk: tuple[float, float, float]
+    shrunk: tuple[float, ...]
     margin: float | None = 0.05
     folds: int = 5
     of_models: bool = False
@@ -178,11 +184,12 @@ class Folds:
             yield Report(verdicts(found, margin), models if self.of_models else truth)
 
     def study(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """True classes, predictions of shape (3, 1, n), folds, and the mean accuracy of each method's models."""
+        """True classes, predictions of shape (methods, 1, n), folds, and the mean accuracy of each method's models."""
+        methods = len(self.shrunk)
         y_true, folds = np.arange(self.n) % 2, random.permutation(np.arange(self.n) % self.folds)
         middle = np.full(self.dimensions, self.apart / sqrt(self.dimensions))
-        images = (2 * y_true[:, None] - 1) * middle + random.normal(size=(3, self.n, self.dimensions))
-        predicted, accuracies = np.empty((3, 1, self.n), dtype=np.int64), np.zeros(3)
+        images = (2 * y_true[:, None] - 1) * middle + random.normal(size=(methods, self.n, self.dimensions))
+        predicted, accuracies = np.empty((methods, 1, self.n), dtype=np.int64), np.zeros(methods)
         for fold in range(self.folds):
             held = folds == fold
             for method, shrunk in enumerate(self.shrunk):
@@ -195,45 +202,28 @@ class Folds:
 
 @dataclass(frozen=True)
 class Figures:
-    """The figure of one method alone, with its interval: "accuracy", "balanced_accuracy" or "macro_f1".
+    """The figure of the first method of studies, alone, with its interval."""
 
-    Each class's images are right with its accuracy, and else said to be any other class.
-    """
-
-    metric: Metric
-    sizes: tuple[int, ...]
-    accuracies: tuple[float, ...]
+    studies: Studies | Folds
 
     def coverage(self, n: int, random: np.random.Generator) -> float:
-        truth, _, _ = self._figure(_expected_confusion(self.sizes, self.accuracies))
-        covered = 0
-        for _ in range(n):
-            counts = np.stack(
-                [
-                    random.multinomial(size, row / size)
-                    for size, row in zip(self.sizes, _expected_confusion(self.sizes, self.accuracies), strict=True)
-                ]
-            )
-            estimate, low, high = self._figure(counts)
-            assert low - 1e-12 <= estimate <= high + 1e-12
-            covered += low <= truth <= high
-        return covered / n
-
-    def _figure(self, counts: np.ndarray) -> tuple[float, float, float]:
-        right, sizes = np.diagonal(counts), counts.sum(axis=1)
-        if self.metric == "accuracy":
-            return right.sum() / sizes.sum(), *wilson_interval(right.sum(), sizes.sum())
-        if self.metric == "balanced_accuracy":
-            return float(np.mean(right / sizes)), *balanced_accuracy_interval(right, sizes)
-        return float(macro_f1(counts)), *macro_f1_interval(counts)
+        if isinstance(self.studies, Folds):
+            found = [self.studies.study(random) for _ in range(n)]
+            truth = float(np.mean([accuracies[0] for _, _, _, accuracies in found]))
+            intervals = [figure_interval(predicted[0], y_true, folds=folds) for y_true, predicted, folds, _ in found]
+        else:
+            y_true, groups = self.studies.images()
+            truth, metric = self.studies.metric_of(self.studies.accuracies[0]), self.studies.metric
+            predicted = (self.studies.predictions(y_true, groups, random)[0] for _ in range(n))
+            intervals = [figure_interval(each, y_true, metric, groups=groups) for each in predicted]
+        return float(np.mean([low <= truth <= high for low, high in intervals]))
 
 
-def _expected_confusion(sizes: tuple[int, ...], accuracies: tuple[float, ...] | float) -> np.ndarray:
+def _expected_confusion(sizes: tuple[int, ...], accuracy: float) -> np.ndarray:
     """Mean counts, shape (n_classes, n_classes), where each wrong class is said as often."""
-    accuracies, k = np.broadcast_to(accuracies, len(sizes)), len(sizes)
-    shares = np.full((k, k), 1.0) * ((1 - accuracies) / max(k - 1, 1))[:, None]
-    shares[np.arange(k), np.arange(k)] = accuracies
-    return shares * np.array(sizes)[:, None]
+    k = len(sizes)
+    wrong = (1 - accuracy) / max(k - 1, 1)
+    return (wrong + (accuracy - wrong) * np.eye(k)) * np.array(sizes)[:, None]
 
 
 @dataclass(frozen=True)
@@ -310,7 +300,7 @@ def rows() -> dict[str, Studies | Folds | Figures]:
     equal_and_margin("100 groups of 6 and 3 seeds that vary by 1 point", studies)
     studies = Studies((0.9, 0.9, 0.9), (500,), margin=0.05, group=5, declared=False)
     equal_and_margin("100 groups of 5 that nobody declared", studies)
-    for metric, words in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
+    for metric, words in list(WORDS.items())[1:]:
         for sizes in ((8,) * 10, (500, 20, 8), (50,) * 4):
             name = f"classes of {' '.join(map(str, dict.fromkeys(sizes)))}, {words}"
             studies = Studies((0.9, 0.9, 0.9), sizes, metric, margin=0.05)
@@ -326,18 +316,20 @@ def rows() -> dict[str, Studies | Folds | Figures]:
     studies = Folds(200, 40, 1.3, (1.0, 0.1, 0.1), of_models=True)
     found["5 folds of 200 images in 40 dimensions, their very models"] = studies
     found["10 folds of 200 images in 40 dimensions, equal"] = Folds(200, 40, 1.3, (0.1, 0.1, 0.1), folds=10)
-    for metric, words in (
-        ("accuracy", "accuracy"),
-        ("balanced_accuracy", "balanced accuracy"),
-        ("macro_f1", "macro F1"),
-    ):
+    for metric, words in WORDS.items():
         for sizes in ((8,) * 3, (8,) * 10, (500, 20, 8), (1_000,) * 10):
             for accuracy in (0.7, 0.95):
                 name = f"{words} of {len(sizes)} classes of {' '.join(map(str, dict.fromkeys(sizes)))}, {accuracy:.0%}"
-                found[name] = Figures(metric, sizes, (accuracy,) * len(sizes))
+                found[name] = Figures(Studies((accuracy,), sizes, metric))
+        for likeness in (0.5, 1.0):
+            studies = Studies((0.9,), (100,) * 3, metric, group=10, likeness=likeness)
+            found[f"{words} of 3 classes of 100 in groups of 10, likeness {likeness:.1f}"] = Figures(studies)
+    for n in (60, 200):
+        found[f"accuracy over 5 folds of {n} images in 40 dimensions"] = Figures(Folds(n, 40, 1.3, (0.1,)))
     return found
 
 
+WORDS: dict[Metric, str] = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
 SPREADS = {0.1: "1 point", 0.4: "4 points"}  # of accuracy, at 90 %
 KNOWN = {
     "400 images, 2 seeds that vary by 4 points": "two seeds don't tell their spread",
@@ -353,14 +345,22 @@ def known(name: str) -> str | None:
     return next((reason for start, reason in KNOWN.items() if name.startswith(start)), None)
 
 
-def line(row: Row) -> str:
-    """A line of the Markdown table."""
-    cells = (None if each is None else f"{100 * each:.1f}" for each in (row.false_better, row.false_equivalent))
-    decided = "" if row.decided is None else f"{100 * row.decided:.0f}"
-    mark = "" if not row.broken else "**broken**" if known(row.name) is None else known(row.name)
-    return " | ".join(
-        (f"| {row.name}", *(each or "" for each in cells), f"{100 * row.covered:.1f}", decided, f"{mark} |")
-    )
+def study_of(name: str) -> str:
+    """The name without the truth, which only some have."""
+    return next((name.removesuffix(truth) for truth in TRUTHS if name.endswith(truth)), name)
+
+
+def line(name: str, of_truths: list[Row]) -> str:
+    """A line of the Markdown table: the same study under each truth."""
+    figures = [[getattr(row, figure) for row in of_truths] for figure in FIGURES]
+    cells = (" · ".join("" if each is None else f"{100 * each:.1f}" for each in values) for values in figures)
+    broken = any(row.broken for row in of_truths)
+    mark = "" if not broken else known(name) or "**broken**"
+    return " | ".join((f"| {name}", *cells, f"{mark} |"))
+
+
+FIGURES = ("false_better", "false_equivalent", "covered", "decided")
+TRUTHS = (", equal and at the margin", ", equal", ", at the margin", ", beyond the margin")
 
 
 def main() -> int:
@@ -372,12 +372,11 @@ def main() -> int:
     reports, started, broken = chosen.reports or (QUICK if chosen.quick else REPORTS), time.perf_counter(), []
     print("| studies | false better % | false equivalent % | covered % | decided % | |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name, studies in rows().items():
-        if chosen.only in name:
-            row = simulated(name, studies, reports)
-            print(line(row), flush=True)
-            if row.broken and known(name) is None:
-                broken.append(name)
+    wanted = {name: studies for name, studies in rows().items() if chosen.only in name}
+    for study, names in groupby(wanted, study_of):
+        found = [simulated(name, wanted[name], reports) for name in names]
+        print(line(study, found), flush=True)
+        broken += [row.name for row in found if row.broken and known(row.name) is None]
     error, seconds = 100 * sqrt(MOST_FALSE * (1 - MOST_FALSE) / reports), time.perf_counter() - started
     print(f"\n{reports:,} reports a row: a standard error of {error:.2f} points at 5 %; {seconds:.0f} s.")
     print(f"Broken: {'; '.join(broken)}." if broken else "All limits are kept.")

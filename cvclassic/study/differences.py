@@ -66,6 +66,8 @@ class Difference:
         In which the images were tested; None where one training tested them all.
     trainings : tuple of int
         Of the first and of the second method.
+    effect : float
+        Design effect: the variance of the images' part, as a multiple of that of single images and trainings.
     training_variance : float
         What trainings add to the variance of the images' part; 0 where there is one on each side.
     freedom : float
@@ -80,6 +82,7 @@ class Difference:
     clusters: int | None
     folds: int | None
     trainings: tuple[int, int]
+    effect: float
     training_variance: float
     freedom: float
     strata: tuple[Stratum, ...]
@@ -234,7 +237,7 @@ def difference(
         for each in made.strata
     )
     n_folds = None if folds is None else len(np.unique(folds))
-    return Difference(metric, made.estimate, n, clusters, n_folds, k, trainings, freedom, strata)
+    return Difference(metric, made.estimate, n, clusters, n_folds, k, effect, trainings, freedom, strata)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def shares(weights: Sequence[float], sizes: Sequence[float]) -> list[float]:
 
 
 def balanced_accuracy_interval(
-    correct: Sequence[float], n: Sequence[int], confidence: float = 0.95
+    correct: Sequence[float], n: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float]:
     """Interval of the mean of the classes' accuracies, as fractions, from Wilson's interval of each class.
 

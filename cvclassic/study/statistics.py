@@ -13,10 +13,10 @@ from scipy.stats import binomtest, norm
 from cvclassic.errors import InputError
 
 
-def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for an accuracy of `correct` out of `n` (Wilson 1927), as fractions.
 
-    `correct` need not be whole, as in the mean accuracy of several fits on the same `n` images.
+    The numbers need not be whole, as in the mean accuracy of several fits on the same `n` images.
     """
     z, p = float(norm.ppf((1 + confidence) / 2)), correct / n
     center = p + z**2 / (2 * n)
