@@ -360,7 +360,7 @@ def line(name: str, of_truths: list[Row]) -> str:
 
 
 FIGURES = ("false_better", "false_equivalent", "covered", "decided")
-TRUTHS = (", equal and at the margin", ", equal", ", at the margin", ", beyond the margin")
+TRUTHS = (", equal and at the margin", ", equal", ", at the margin", ", beyond the margin", ", 70%", ", 95%")
 
 
 def main() -> int:

@@ -222,7 +222,7 @@ def difference(
     grouping = None if groups is None else np.unique(groups, return_inverse=True)[1]
     clusters = None if grouping is None else int(grouping.max()) + 1
     if metric == "macro_f1":
-        made = _of_macro_f1(first, second, y_true, n_classes)
+        made = _of_macro_f1(first, second, y_true, n_classes, clusters)
     else:
         labels = y_true if metric == "balanced_accuracy" else np.zeros_like(y_true)
         made = _of_classes((first == y_true, second == y_true), labels, grouping)
@@ -318,12 +318,12 @@ def _of_classes(right: tuple[np.ndarray, np.ndarray], labels: np.ndarray, groupi
     )
     moved = (weight / sizes)[classes]
     influences, values = [], []
-    for each, mean in zip(right, means, strict=True):
-        accuracies = np.bincount(classes, mean, n_strata) / sizes
-        influences.append(moved * (each - accuracies[classes]))
-        values.append(each @ moved)
+    for each in right:
+        accuracies = np.stack([np.bincount(classes, row, n_strata) for row in each]) / sizes
+        influences.append(moved * (each - accuracies[:, classes]))
+        values.append(accuracies.mean(axis=1))
     centered = means[0] - means[1] - differences[classes]
-    if grouping is not None:  # a class whose images are few groups has its difference from them
+    if grouping is not None:  # a class tells its own difference; one of a single group doesn't even tell that
         pairs = np.unique(grouping * n_strata + classes) % n_strata
         count = np.bincount(pairs, minlength=n_strata)
         centered = np.where((count == 1)[classes], means[0] - means[1], centered)
@@ -334,10 +334,7 @@ def _of_classes(right: tuple[np.ndarray, np.ndarray], labels: np.ndarray, groupi
 
 
 def _of_macro_f1(
-    first: np.ndarray,
-    second: np.ndarray,
-    y_true: np.ndarray,
-    n_classes: int | None,
+    first: np.ndarray, second: np.ndarray, y_true: np.ndarray, n_classes: int | None, clusters: int | None
 ) -> _Influences:
     largest = max(int(each.max()) for each in (first, second, y_true)) + 1
     n_classes = max(n_classes or largest, largest)
@@ -359,6 +356,8 @@ def _of_macro_f1(
     one = swings**2 / class_sizes[classes] / len(class_sizes)
     estimate = float(values[0].mean() - values[1].mean())
     centered = influences[0].mean(axis=0) - influences[1].mean(axis=0)
+    if clusters is not None:
+        centered *= sqrt(clusters / (clusters - 1))
     made = _Influences(estimate, (), *influences, tuple(values), centered, one)
     accuracy = _of_classes((first == y_true, second == y_true), np.zeros_like(y_true), None)
     scale = sqrt(made.single_variance / accuracy.single_variance)

@@ -12,12 +12,13 @@ from cvclassic.errors import InputError
 from cvclassic.study.intervals import balanced_accuracy_interval, macro_f1_interval, tango_interval, tango_variance
 from cvclassic.study.statistics import confusion_matrix, macro_f1, wilson_interval
 
-# Right with the first only, with the second only, pairs, confidence, and the interval as printed.
+# Right with the first only, with the second only, pairs, confidence, and the interval as printed (all of them stand in
+# the tests of the R package ratesci, too).
 PUBLISHED = [
-    pytest.param(9, 3, 32, 0.95, (-0.027, 0.390), id="Tango 1998, cross-over trial"),
-    pytest.param(0, 1, 44, 0.90, (-0.096, 0.037), id="Tango 1998, disinfection of contact lenses"),
+    pytest.param(9, 3, 32, 0.95, (-0.027, 0.390), id="Tango 1998, 32 pairs"),
+    pytest.param(0, 1, 44, 0.90, (-0.096, 0.037), id="Tango 1998, 44 pairs"),
     pytest.param(16, 8, 86, 0.95, (-0.020, 0.207), id="Agresti and Min 2005"),
-    pytest.param(3, 1, 14, 0.95, (-0.1670, 0.4327), id="Tang, Tang and Carey 2010"),
+    pytest.param(3, 1, 14, 0.95, (-0.1670, 0.4327), id="Tang, Ling, Ling and Tian 2010"),
     pytest.param(1, 7, 21, 0.95, (-0.517, -0.026), id="Fagerland, Lydersen and Laake 2014"),
     pytest.param(25, 2, 102, 0.95, (0.139, 0.321), id="Chang et al. 2024"),
 ]
