@@ -83,9 +83,7 @@ def difference_of(dataset: "DatasetStudy", first: "Configuration", second: "Conf
     if len(y_true) < 2 or (groups is not None and len(np.unique(groups)) < 2):
         return None
     n_classes = len(dataset.record.class_names)
-    return difference(
-        *predicted, y_true, dataset.metric, groups=groups, folds=_folds_of(first, len(y_true)), n_classes=n_classes
-    )
+    return difference(*predicted, y_true, dataset.metric, groups=groups, folds=folds_of(first), n_classes=n_classes)
 
 
 @dataclass(frozen=True)
@@ -129,12 +127,14 @@ def _said(configuration: "Configuration") -> list[Predictions]:
     return said if configuration.varies else said[:1]
 
 
-def _folds_of(configuration: "Configuration", n: int) -> np.ndarray | None:
-    """The fold in which each of the n images was tested, (n,) int64; None without folds, or where they are not told."""
+def folds_of(configuration: "Configuration") -> np.ndarray | None:
+    """The fold in which each test image was tested, (n,) int64; None without folds, or where they are not told."""
     places = [outcome.predictions and outcome.predictions.places for outcome in configuration.folds]
-    if not places or any(each is None for each in places) or sum(map(len, places)) != n:
+    if not places or any(each is None for each in places):
         return None
-    folds = np.empty(n, np.int64)
+    folds = np.full(sum(map(len, places)), -1, np.int64)
+    if max(each.max() for each in places) >= len(folds):
+        return None
     for fold, each in enumerate(places):
         folds[each] = fold
-    return folds
+    return folds if folds.min() >= 0 else None

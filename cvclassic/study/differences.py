@@ -17,13 +17,13 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from cvclassic.errors import InputError
-from cvclassic.study.intervals import tango_bounds, tango_variance
+from cvclassic.study.intervals import shares, tango_lower, tango_variance
 from cvclassic.study.statistics import confusion_matrix, macro_f1
 
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 FOLDS_EFFECT = 1.5  # variance of what folds say, as a multiple of that of independent images (measured)
-FURTHEST = 1e6  # standard errors: no interval is asked to be wider
+NEAREST, FURTHEST = 1e-9, 1e6  # standard errors: no interval is asked to be narrower, or wider
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Difference:
         In which the images were tested; None where one training tested them all.
     trainings : tuple of int
         Of the first and of the second method.
+    effect : float
+        Design effect: the variance of the images' part, as a multiple of that of single images and trainings.
     training_variance : float
         What trainings add to the variance of the images' part; 0 where there is one on each side.
     freedom : float
@@ -80,6 +82,7 @@ class Difference:
     clusters: int | None
     folds: int | None
     trainings: tuple[int, int]
+    effect: float
     training_variance: float
     freedom: float
     strata: tuple[Stratum, ...]
@@ -100,12 +103,13 @@ class Difference:
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """The interval of the difference at a confidence such as 0.95, as fractions in [-1, 1]."""
-        return self._bounds(self._quantile((1 + confidence) / 2))
+        t = self._quantile((1 + confidence) / 2)
+        return self._low(t), -self.reversed()._low(t)
 
     @cached_property
     def p_value(self) -> float:
         """Two-sided, that there is no difference: below 0.05 just where the 95 % interval leaves out 0."""
-        return 1.0 if self.estimate == 0 else min(2 * self._tail(self._errors_to(0.0)), 1.0)
+        return min(2 * self._tail(self._errors_to(0.0)), 1.0)
 
     def equivalence_p_value(self, margin: float) -> float:
         """Of two one-sided tests that the difference is a margin or more either way (Schuirmann 1987).
@@ -120,8 +124,7 @@ class Difference:
     def image_variance(self) -> float:
         """Of the images' part, as the 95 % interval has it: not 0 where no image was judged differently."""
         t = self._quantile(0.975)
-        below, above = self._image_widths(t)
-        return ((below + above) / (2 * t)) ** 2
+        return ((self._below(t) + self.reversed()._below(t)) / (2 * t)) ** 2
 
     def reversed(self) -> "Difference":
         """Of the second less the first."""
@@ -134,32 +137,42 @@ class Difference:
     def _tail(self, errors: float) -> float:
         return float(norm.sf(errors)) if self.freedom == inf else float(student_t.sf(errors, self.freedom))
 
-    def _image_widths(self, t: float) -> tuple[float, float]:
-        below = above = 0.0
-        for each in self.strata:
-            low, high = tango_bounds(each.first_only, each.second_only, each.n, t)
-            below += (each.weight * (each.difference - low)) ** 2
-            above += (each.weight * (high - each.difference)) ** 2
-        return sqrt(below), sqrt(above)
+    @cached_property
+    def _shares(self) -> list[float]:
+        return shares([each.weight for each in self.strata], [each.n for each in self.strata])
 
-    def _bounds(self, t: float) -> tuple[float, float]:
-        trainings = t**2 * self.training_variance
-        below, above = (sqrt(width**2 + trainings) for width in self._image_widths(t))
-        return max(self.estimate - below, -1.0), min(self.estimate + above, 1.0)
+    def _below(self, t: float) -> float:
+        """How far the lower bound is below the estimate, for the images alone."""
+        below = 0.0
+        for each, share in zip(self.strata, self._shares, strict=True):
+            low = tango_lower(each.first_only, each.second_only, each.n, t * share)
+            below += (each.weight * (each.difference - low) / share) ** 2
+        return sqrt(below)
+
+    def _low(self, t: float) -> float:
+        return max(self.estimate - sqrt(self._below(t) ** 2 + t**2 * self.training_variance), -1.0)
 
     def _errors_to(self, value: float) -> float:
         """How many standard errors make an interval that just reaches `value`."""
+        if value > self.estimate:
+            return self.reversed()._errors_to(-value)
         if self.metric == "accuracy" and not self.training_variance:  # the score equation itself
             (all_images,) = self.strata
             variance = tango_variance(all_images.first_only, all_images.second_only, all_images.n, value)
-            return abs(self.estimate - value) / sqrt(variance) if variance else FURTHEST
-        side = 0 if value < self.estimate else 1
+            away = self.estimate - value
+            return away / sqrt(variance) if variance else FURTHEST if away else 0.0
 
         def short(t: float) -> float:
-            bound = self._bounds(t)[side]
-            return bound - value if side == 0 else value - bound
+            return self._low(t) - value
 
-        return float(brentq(short, 1e-9, FURTHEST, xtol=1e-10)) if short(FURTHEST) < 0 else FURTHEST
+        if short(NEAREST) <= 0:  # the estimate itself, but for rounding
+            return 0.0
+        furthest = 8.0
+        while short(furthest) > 0:
+            furthest *= 8
+            if furthest > FURTHEST:
+                return FURTHEST
+        return float(brentq(short, NEAREST, furthest, xtol=1e-9))
 
 
 def difference(
@@ -209,7 +222,7 @@ def difference(
     grouping = None if groups is None else np.unique(groups, return_inverse=True)[1]
     clusters = None if grouping is None else int(grouping.max()) + 1
     if metric == "macro_f1":
-        made = _of_macro_f1(first, second, y_true, n_classes)
+        made = _of_macro_f1(first, second, y_true, n_classes, clusters)
     else:
         labels = y_true if metric == "balanced_accuracy" else np.zeros_like(y_true)
         made = _of_classes((first == y_true, second == y_true), labels, grouping)
@@ -224,7 +237,7 @@ def difference(
         for each in made.strata
     )
     n_folds = None if folds is None else len(np.unique(folds))
-    return Difference(metric, made.estimate, n, clusters, n_folds, k, trainings, freedom, strata)
+    return Difference(metric, made.estimate, n, clusters, n_folds, k, effect, trainings, freedom, strata)
 
 
 @dataclass(frozen=True)
@@ -298,15 +311,19 @@ def _of_classes(right: tuple[np.ndarray, np.ndarray], labels: np.ndarray, groupi
     means = [each.mean(axis=0) for each in right]
     only = [np.bincount(classes, m * (1 - other), n_strata) for m, other in (means, means[::-1])]
     differences = (only[0] - only[1]) / sizes
-    strata = tuple(Stratum(weight, *map(float, counts)) for counts in zip(*only, sizes, strict=True))
+    # A class tells its own difference, which takes a degree of freedom from each.
+    counted = (np.maximum(sizes - 1, 0.5) if n_strata > 1 else sizes) / sizes
+    strata = tuple(
+        Stratum(weight, *map(float, each)) for each in zip(*(counted * of for of in (*only, sizes)), strict=True)
+    )
     moved = (weight / sizes)[classes]
     influences, values = [], []
-    for each, mean in zip(right, means, strict=True):
-        accuracies = np.bincount(classes, mean, n_strata) / sizes
-        influences.append(moved * (each - accuracies[classes]))
-        values.append(each @ moved)
+    for each in right:
+        accuracies = np.stack([np.bincount(classes, row, n_strata) for row in each]) / sizes
+        influences.append(moved * (each - accuracies[:, classes]))
+        values.append(accuracies.mean(axis=1))
     centered = means[0] - means[1] - differences[classes]
-    if grouping is not None:  # a class whose images are few groups has its difference from them
+    if grouping is not None:  # a class tells its own difference; one of a single group doesn't even tell that
         pairs = np.unique(grouping * n_strata + classes) % n_strata
         count = np.bincount(pairs, minlength=n_strata)
         centered = np.where((count == 1)[classes], means[0] - means[1], centered)
@@ -317,10 +334,7 @@ def _of_classes(right: tuple[np.ndarray, np.ndarray], labels: np.ndarray, groupi
 
 
 def _of_macro_f1(
-    first: np.ndarray,
-    second: np.ndarray,
-    y_true: np.ndarray,
-    n_classes: int | None,
+    first: np.ndarray, second: np.ndarray, y_true: np.ndarray, n_classes: int | None, clusters: int | None
 ) -> _Influences:
     largest = max(int(each.max()) for each in (first, second, y_true)) + 1
     n_classes = max(n_classes or largest, largest)
@@ -342,6 +356,8 @@ def _of_macro_f1(
     one = swings**2 / class_sizes[classes] / len(class_sizes)
     estimate = float(values[0].mean() - values[1].mean())
     centered = influences[0].mean(axis=0) - influences[1].mean(axis=0)
+    if clusters is not None:
+        centered *= sqrt(clusters / (clusters - 1))
     made = _Influences(estimate, (), *influences, tuple(values), centered, one)
     accuracy = _of_classes((first == y_true, second == y_true), np.zeros_like(y_true), None)
     scale = sqrt(made.single_variance / accuracy.single_variance)

@@ -1,32 +1,22 @@
-"""Statistics of results: intervals, and tests of whether two pipelines differ.
+"""Statistics of results: counts and figures, an interval of a proportion, and tests.
 
 SciPy's where it has them. Holm's correction is four lines, for which statsmodels would be a large dependency; the tests
 hold it, and McNemar's test, against statsmodels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from scipy.stats import binomtest, norm
-from scipy.stats import t as student_t
 
 from cvclassic.errors import InputError
 
 
-@dataclass(frozen=True)
-class ComparedTrainings:
-    """The difference of two mean accuracies, as a fraction, and the p-value that it is 0."""
-
-    difference: float
-    p_value: float
-
-
-def wilson_interval(correct: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for an accuracy of `correct` out of `n` (Wilson 1927), as fractions.
 
-    `correct` need not be whole, as in the mean accuracy of several fits on the same `n` images.
+    The numbers need not be whole, as in the mean accuracy of several fits on the same `n` images.
     """
     z, p = float(norm.ppf((1 + confidence) / 2)), correct / n
     center = p + z**2 / (2 * n)
@@ -74,68 +64,6 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     true_positives = np.diagonal(confusion, axis1=-2, axis2=-1)
     sizes = confusion.sum(axis=-1) + confusion.sum(axis=-2)
     return np.mean(2 * true_positives / np.maximum(sizes, 1), axis=-1)
-
-
-def macro_f1_interval(
-    confusion: np.ndarray, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the macro F1 score (Efron 1979), as fractions.
-
-    To draw n test images with replacement is to draw the cells of the confusion matrix from a multinomial
-    distribution, so that no image is touched again.
-
-    Parameters
-    ----------
-    confusion : ndarray of shape (n_classes, n_classes)
-    """
-    n = int(confusion.sum())
-    cells = np.flatnonzero(confusion)  # with 100 classes most are empty
-    drawn = np.random.default_rng(seed).multinomial(n, confusion.ravel()[cells] / n, size=resamples)
-    scores = []
-    for some in np.array_split(drawn, 10):  # many matrices at once, but not all: with 100 classes each has 80 KB
-        again = np.zeros((len(some), confusion.size), dtype=np.int64)
-        again[:, cells] = some
-        scores.append(macro_f1(again.reshape(-1, *confusion.shape)))
-    low, high = np.quantile(np.concatenate(scores), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-def compare_trainings(first: np.ndarray, second: np.ndarray) -> ComparedTrainings:
-    """t-test (two-sided) of whether two methods are right equally often, over images and over trainings.
-
-    The variance of the difference is the sum of three: that of the images' differences, each the mean over trainings,
-    and for each method with several trainings that of their accuracies, the trainings of the two being independent. It
-    counts what a training does to single images twice, and is so on the safe side. The degrees of freedom are
-    Satterthwaite's (Biometrics Bulletin 2, 1946). A method with one training is taken to have no others.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool, shapes (k1, n) and (k2, n)
-        Whether a training is right on an image: a row per training, the same images for both.
-
-    Raises
-    ------
-    InputError
-        For other shapes, and for fewer than two images.
-    """
-    first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or first.shape[1] < 2:
-        raise InputError(
-            f"Trainings are compared on the same images, two or more: shapes (k, n); {first.shape} and {second.shape} "
-            "came."
-        )
-    n = first.shape[1]
-    differences = first.mean(axis=0) - second.mean(axis=0)
-    parts = [(differences.var(ddof=1) / n, n - 1)]
-    for each in (first, second):
-        if len(each) > 1:
-            parts.append((each.mean(axis=1).var(ddof=1) / len(each), len(each) - 1))
-    variance = sum(part for part, _ in parts)
-    difference = float(differences.mean())
-    if variance == 0:
-        return ComparedTrainings(difference, 1.0 if difference == 0 else 0.0)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return ComparedTrainings(difference, float(2 * student_t.sf(abs(difference) / sqrt(variance), freedom)))
 
 
 def _checked(y_true: np.ndarray, y_pred: np.ndarray, name: str) -> np.ndarray:

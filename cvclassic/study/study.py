@@ -22,7 +22,7 @@ from cvclassic.runs.job import BASELINE, FAMILIES, DatasetRecord, Job, Outcome, 
 from cvclassic.runs.settings import Settings, describe_settings, parse_value
 from cvclassic.runs.spec import AUTO, SHORT_FIT
 from cvclassic.study.advice import Advice, Question, advice_on, questions_of
-from cvclassic.study.contrasts import Contrast, contrasts_of
+from cvclassic.study.contrasts import Contrast, contrasts_of, folds_of
 from cvclassic.study.folds import pooled, pooled_job
 from cvclassic.study.single import interval_of
 from cvclassic.study.statistics import confusion_matrix
@@ -144,7 +144,7 @@ class Configuration:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the metric on the test images, as a fraction: how far these are a sample."""
-        return interval_of(self.succeeded, self.metric, self.groups)
+        return interval_of(self.succeeded, self.metric, self.groups, folds_of(self))
 
 
 class DatasetStudy:

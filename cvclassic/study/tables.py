@@ -231,7 +231,7 @@ def accuracy_interval(study: Study, outcome: Outcome) -> tuple[float, float] | N
     if outcome.result.test_accuracy is None or not outcome.result.n_test:
         return None
     groups, places = study[outcome.result.dataset].groups, outcome.predictions and outcome.predictions.places
-    return interval_of([outcome], "accuracy", groups if groups is None or places is None else groups[places])
+    return interval_of([outcome], "accuracy", groups if groups is None or places is None else groups[places], None)
 
 
 def _table_of(caption: str, columns: tuple[Column, ...], study: Study, outcomes: Iterable[Outcome]) -> Table:

@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, bootstrap, ttest_ind, ttest_rel
+from scipy.stats import binomtest
 from sklearn import metrics
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from cvclassic.errors import InputError
 from cvclassic.study.statistics import (
-    compare_trainings,
     confusion_matrix,
     holm,
     macro_f1,
-    macro_f1_interval,
     mcnemar,
     wilson_interval,
 )
@@ -91,62 +89,3 @@ def test_macro_f1_of_a_class_that_is_not_there_is_sklearns():
     y_true, y_pred = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     expected = metrics.f1_score(y_true, y_pred, labels=range(3), average="macro", zero_division=0.0)
     assert macro_f1(confusion_matrix(y_true, y_pred, 3)) == pytest.approx(expected)
-
-
-def test_macro_f1_interval_is_scipys_bootstrap():
-    y_true, y_pred = random_predictions()
-
-    def statistic(true, predicted):
-        return metrics.f1_score(true, predicted, average="macro")
-
-    reference = bootstrap(
-        (y_true, y_pred), statistic, paired=True, vectorized=False, n_resamples=1000, method="percentile", rng=0
-    ).confidence_interval
-    low, high = macro_f1_interval(confusion_matrix(y_true, y_pred, 5), resamples=4000)
-    # Two bootstraps: each bound has a standard error of about 0.0012 with 1,000 draws.
-    assert (low, high) == pytest.approx((reference.low, reference.high), abs=0.006)
-    assert low < metrics.f1_score(y_true, y_pred, average="macro") < high
-
-
-def test_compare_trainings_of_one_training_each_is_the_paired_t_test_over_images():
-    random = np.random.default_rng(0)
-    first, second = random.random((1, 300)) < 0.9, random.random((1, 300)) < 0.8
-    found, expected = compare_trainings(first, second), ttest_rel(first[0].astype(float), second[0].astype(float))
-    assert (found.difference, found.p_value) == (
-        pytest.approx(first.mean() - second.mean()),
-        pytest.approx(expected.pvalue),
-    )
-
-
-def test_compare_trainings_where_trainings_alone_vary_is_welchs_t_test():
-    """Images that all behave alike add no variance."""
-    first, second = ([np.full(50, right) for right in rights] for rights in ([1, 0, 1, 1], [0, 0, 1]))
-    found, expected = (
-        compare_trainings(np.stack(first), np.stack(second)),
-        ttest_ind([1, 0, 1, 1], [0, 0, 1], equal_var=False),
-    )
-    assert found.p_value == pytest.approx(expected.pvalue)
-
-
-@pytest.mark.parametrize(("spread", "n_trainings"), [(0.0, 3), (0.01, 3), (0.05, 5)])
-def test_compare_trainings_keeps_its_level_where_two_methods_are_equal(spread, n_trainings):
-    """Images have a difficulty that both share, trainings an accuracy of their own."""
-    random, false = np.random.default_rng(1), 0
-    for _ in range(400):
-        ease = random.beta(4, 1, 400)
-        tried = [np.clip(ease + random.normal(0, spread, (n_trainings, 1)), 0, 1) for _ in range(2)]
-        false += compare_trainings(*(random.random(each.shape) < each for each in tried)).p_value < 0.05
-    assert false <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)
-
-
-def test_compare_trainings_sees_a_difference_that_is_there():
-    random = np.random.default_rng(2)
-    assert compare_trainings(random.random((3, 400)) < 0.9, random.random((3, 400)) < 0.75).p_value < 0.001
-    right = np.ones((2, 10), bool)
-    assert [compare_trainings(right, other).p_value for other in (right, ~right)] == [1.0, 0.0]
-
-
-@pytest.mark.parametrize("shapes", [((1, 5), (1, 6)), ((5,), (5,)), ((1, 1), (1, 1))])
-def test_compare_trainings_refuses_what_is_not_of_the_same_images(shapes):
-    with pytest.raises(InputError, match="on the same images, two or more"):
-        compare_trainings(*map(np.ones, shapes))
