@@ -26,6 +26,7 @@ from cvclassic.runs.reading import (
     EXAMPLES,
     GROUPS,
     IMAGES,
+    LEAKED,
     LOG,
     PREDICTIONS,
     RECORD,
@@ -37,7 +38,7 @@ from cvclassic.runs.reading import (
     read_outcome,
     read_record,
 )
-from cvclassic.runs.record import belongs_together, describe_dataset
+from cvclassic.runs.record import belongs_together, describe_dataset, leaked_places
 
 WHAT_HELPS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"} | dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"
@@ -332,6 +333,9 @@ def _dataset_files(dataset: Dataset) -> Iterator[tuple[str, Callable[[], bytes]]
     yield TEST_IMAGES, lambda: npy(dataset.images[dataset.test])
     if belongs_together(dataset):
         yield GROUPS, lambda: npy(dataset.groups[dataset.test])
+    leaked = leaked_places(dataset)
+    if len(leaked):
+        yield LEAKED, lambda: npy(leaked)
     labels = dataset.labels[dataset.train]
     examples = [dataset.train[np.flatnonzero(labels == k)[0]] for k in range(dataset.n_classes)]
     yield EXAMPLES, lambda: npy(dataset.images[examples])

@@ -255,7 +255,8 @@ class DatasetRecord:
     `smaller_sizes` are those of --train-sizes, ascending, but for the largest. `folds` are the sizes of each fold;
     `sizes` are then those of the first, with all images to test on. `test_images` is a hash of the test images and
     their labels: two runs with the same one were tested on the same. `metric` is what its pipelines are judged by where
-    nothing else is asked for. `grouped` tells whether some test images belong together.
+    nothing else is asked for. `grouped` tells whether some test images belong together, and `leaked` how many of a test
+    part that was given are copies of training images.
     """
 
     name: str
@@ -270,6 +271,7 @@ class DatasetRecord:
     test_images: str = ""
     metric: str = ACCURACY
     grouped: bool = False
+    leaked: int = 0
 
 
 @dataclass(frozen=True)
@@ -318,11 +320,14 @@ class SetImages:
     examples : ndarray of a training image of each class
     groups : ndarray of shape (n_test,), int64
         Numbers of what belongs together among the test images; None where each stands for itself.
+    leaked : ndarray of int64
+        Ascending places of the test images that are copies of training images; None where there are none.
     """
 
     test: np.ndarray | None = None
     examples: np.ndarray | None = None
     groups: np.ndarray | None = None
+    leaked: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ RUN/<data set>/splits-fold<k>.npz      the same for each fold
 RUN/<data set>/test_images.npy   the test images; labels are in each job's predictions
 RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/groups.npy        numbers of what belongs together among the test images, where something does
+RUN/<data set>/leaked.npy        places of the test images that are copies of training images, where there are such
 RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
 RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
 RUN/report.html, report.md, results.csv, results.json    made from all of the above
@@ -30,7 +31,8 @@ from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, Outcome, Resu
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
 PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
 EMBEDDED = ".embedded"  # beginning of the names of files that workers put beside the images
-TEST_IMAGES, EXAMPLES, GROUPS = "test_images.npy", "class_examples.npy", "groups.npy"
+TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"
+GROUPS, LEAKED = "groups.npy", "leaked.npy"
 IMAGE_TYPES = ("uint8", "float16", "float32", "float64")
 
 
@@ -108,15 +110,20 @@ def _read_images(folder: Path, dataset: DatasetRecord) -> tuple[SetImages, list[
     }
     if dataset.grouped:
         files[GROUPS] = (Expected(("int64",), ((n_test,),)), "each image counts alone, and intervals are too short")
-    found: list[np.ndarray | None] = []
+    if dataset.leaked:
+        files[LEAKED] = (Expected(("int64",), ((dataset.leaked,),)), "copies of training images are among the tested")
+    found: dict[str, np.ndarray] = {}
     problems = []
     for name, (expected, cost) in files.items():
         try:
-            found.append(map_npy(folder / name, expected))
+            found[name] = map_npy(folder / name, expected)
         except (OSError, DataError) as error:
-            found.append(None)
             problems.append(f"{folder.name}/{name} {_why(error)}: {cost}.")
-    return SetImages(*found), problems
+    leaked = found.get(LEAKED)
+    if leaked is not None and (np.any(np.diff(leaked) < 1) or leaked[0] < 0 or leaked[-1] >= n_test):
+        del found[LEAKED]
+        problems.append(f"{folder.name}/{LEAKED} is damaged (places that can't be): {files[LEAKED][1]}.")
+    return SetImages(*map(found.get, (TEST_IMAGES, EXAMPLES, GROUPS, LEAKED))), problems
 
 
 def read_outcome(run: Path, job: Job, dataset: DatasetRecord, family: str) -> tuple[Outcome | None, list[str]]:

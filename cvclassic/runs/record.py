@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvclassic import datasets
 from cvclassic.datasets import Dataset
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
@@ -69,12 +70,23 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
         metric=usual_metric(dataset),
         grouped=belongs_together(dataset),
+        leaked=len(leaked_places(dataset)),
     )
 
 
 def belongs_together(dataset: Dataset) -> bool:
     """Whether some of the test images do: copies, or pictures of one group."""
     return dataset.groups is not None and len(np.unique(dataset.groups[dataset.test])) < len(dataset.test)
+
+
+def leaked_places(dataset: Dataset) -> np.ndarray:
+    """Ascending places among the test images, int64, of those that are copies of training images.
+
+    Of a named set it is not looked for: that takes long, and its figures are to be those of others.
+    """
+    if datasets.known_name(dataset.name):
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.isin(dataset.test, dataset.leaked_test_images)).astype(np.int64)
 
 
 def usual_metric(dataset: Dataset) -> str:

@@ -61,7 +61,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures["warnings"] = tuple(dict.fromkeys(warning for result in results for warning in result.warnings))
     predictions = _joined([outcome.predictions for outcome in outcomes], dataset.sizes.test)
     if predictions is not None:
-        figures |= _of_classes(predictions, dataset.class_names)
+        figures |= figures_of(predictions, dataset.class_names)
     return Outcome(replace(whole, **figures), predictions)
 
 
@@ -79,7 +79,7 @@ def _joined(found: Sequence[Predictions | None], n: int) -> Predictions | None:
     return Predictions(y_true, y_pred, np.concatenate(scores)[order] if alike else None)
 
 
-def _of_classes(predictions: Predictions, class_names: Sequence[str]) -> dict[str, object]:
+def figures_of(predictions: Predictions, class_names: Sequence[str]) -> dict[str, object]:
     """Balanced accuracy, macro F1 and the figures of each class, from all images."""
     counts = confusion_matrix(predictions.y_true, predictions.y_pred, len(class_names))
     right, said, there = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)

@@ -91,6 +91,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
         for result in results
         if result.over_budget
     ]
+    lines += _leak_lines(dataset)
     lines += [f"Warning: {warning}" for warning in dataset.record.warnings]
     warned = [f"Warning from {result.pipeline}: {warning}" for result in results for warning in result.warnings]
     return lines + list(dict.fromkeys(warned))
@@ -133,6 +134,19 @@ def _learning_lines(dataset: DatasetStudy) -> list[str]:
         f"Still learning when training ended: {', '.join(parts)}. More steps promise more accuracy: --preset full, "
         "--epochs or --set min_steps="
     ]
+
+
+def _leak_lines(dataset: DatasetStudy) -> list[str]:
+    """What was left out as copies of training images, and what would have been told with them."""
+    leak = dataset.study.leaks.get(dataset.name)
+    if leak is None:
+        return []
+    told = []
+    for each in dataset.contenders:
+        accuracies = [leak.with_them[result.job] for result in each.results]
+        told.append(f"{each.name} {percent(sum(accuracies) / len(accuracies))}")
+    copies = f"{leak.n:,} of {leak.n_test:,} test images are copies of training images"
+    return [f"Warning: {copies}, and left out of all figures; with them the accuracies would be {', '.join(told)}"]
 
 
 def _recipe_lines(dataset: DatasetStudy) -> list[str]:

@@ -24,6 +24,7 @@ from cvclassic.runs.spec import AUTO, SHORT_FIT
 from cvclassic.study.advice import Advice, Question, advice_on, questions_of
 from cvclassic.study.contrasts import Contrast, contrasts_of, folds_of
 from cvclassic.study.folds import pooled, pooled_job
+from cvclassic.study.leaks import without_leaked
 from cvclassic.study.single import interval_of
 from cvclassic.study.statistics import confusion_matrix
 
@@ -336,11 +337,14 @@ class Study:
     Attributes
     ----------
     run : Run
+        Without those images of given test parts that are copies of training images.
+    leaks : dict of str to Leak
+        What was left out so, by name of the data set.
     datasets : tuple of DatasetStudy
     """
 
     def __init__(self, run: Run):
-        self.run = run
+        self.run, self.leaks = without_leaked(run)
         self.datasets = tuple(DatasetStudy(self, record) for record in run.datasets)
 
     def __iter__(self) -> Iterator[DatasetStudy]:
