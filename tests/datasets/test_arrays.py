@@ -31,10 +31,10 @@ def test_with_a_test_part_the_split_is_the_given_one():
 
 
 def test_the_splits_are_those_that_load_gives_for_the_same_images():
-    digits = load("digits", train_size=200, seed=3)
-    found = from_arrays(digits.images, digits.labels, seed=3, train_size=200)
+    shapes = load("shapes", train_size=200, seed=3)
+    found = from_arrays(shapes.images, shapes.labels, seed=3, train_size=200)
     for name in ("train", "validation", "test"):
-        assert np.array_equal(getattr(found, name), getattr(digits, name))
+        assert np.array_equal(getattr(found, name), getattr(shapes, name))
 
 
 @pytest.mark.parametrize(
