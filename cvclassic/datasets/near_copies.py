@@ -16,12 +16,14 @@ from cvclassic.images import digests
 SIDE = 32  # of the thumbnails on which pictures are compared
 MOST_IMAGES = 100_000  # different ones that are compared: time grows with their square
 PLAIN = 2.0  # gray levels: a thumbnail whose standard deviation is less shows nothing to compare
+DETAIL = 4.0  # frequencies over which an index spreads: smooth slopes from dark to bright have fewer, and look alike
 SIMILAR = 0.7  # correlation of indices from which a pair is looked at
 NEAREST = 5  # pairs that are looked at for each image
 SURROUNDING = 20  # the neighbor whose distance says how dense the surroundings are
 LOOKED_AT = 0.6  # of that distance: the most at which a pair is looked at
 SPARSE = 0.2  # a distance to that neighbor from which pictures are moved over one another
-STANDS_OUT = 0.06  # of that distance: the most that near copies have
+STANDS_OUT = 0.06  # of that distance: the most that near copies have, or
+STANDS_FAR_OUT = 0.2  # of its square, whichever is more: nothing is near by chance where the surroundings are sparse
 EDGES_AGREE = 0.9  # correlation of the edges
 COLORS_AGREE = 0.9  # correlation of all pixels and channels
 _FREQUENCIES = 8
@@ -66,8 +68,8 @@ def find_copies(images: np.ndarray, *, most_images: int = MOST_IMAGES, among: np
     (1 - correlation) to the 20th nearest. Candidates are laid over one another, smoothed; where that 20th neighbor is
     farther than 0.2, also shifted by up to 2 pixels of the thumbnail and scaled by up to an eighth. In the best place
     the correlation of their edges must be 0.9 or more, that of all pixels in all channels too, and the distance of the
-    edges no more than 0.06 of that to the 20th nearest picture, seen from either. In sets of fewer than 40 it is the
-    neighbor in the middle.
+    edges no more than 0.06 of that to the 20th nearest picture, or 0.2 of its square, seen from either. In sets of
+    fewer than 40 it is the neighbor in the middle. Pictures of one color and smooth slopes are compared exactly only.
 
     Parameters
     ----------
@@ -133,11 +135,16 @@ def _indices(gray: np.ndarray) -> np.ndarray:
 
 def _confirmed(thumbnails: np.ndarray, gray: np.ndarray, flat: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The pairs (m, 2) of near copies among thumbnails, at least one of each wanted."""
-    told = np.flatnonzero(~flat)
-    indices = _indices(gray[told])
+    indices = _indices(gray)
+    told = np.flatnonzero(~flat & ((indices**4).sum(axis=1) <= 1 / DETAIL))
+    indices = indices[told]
     pairs, around = _candidates(indices, np.flatnonzero(wanted[told]))
     agreement, colors = _laid_over(thumbnails[told], gray[told], pairs, around >= SPARSE)
-    passed = (agreement >= EDGES_AGREE) & (colors >= COLORS_AGREE) & (1 - agreement <= STANDS_OUT * around)
+    passed = (
+        (agreement >= EDGES_AGREE)
+        & (colors >= COLORS_AGREE)
+        & (1 - agreement <= around * np.maximum(STANDS_OUT, STANDS_FAR_OUT * around))
+    )
     return told[pairs[passed]]
 
 

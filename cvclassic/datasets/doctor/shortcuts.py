@@ -1,0 +1,134 @@
+"""What predicts the class without looking at the picture: its size, its shape, its file, its color."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier
+
+from cvclassic.datasets.doctor.finding import NOTE, SEVERE, WARNING, Finding, percent
+from cvclassic.datasets.files import Files
+from cvclassic.images import is_color
+
+FOLDS = 5
+DEPTH = 4  # of the trees: 16 ranges at most
+LEAF = 3  # images in a leaf at least
+LEAST_IMAGES = 20  # fewer can't show anything beyond chance
+MOST_IMAGES = 20_000  # a sample of them is enough
+CERTAIN = 2.58  # standard errors, 99 %
+SEEN = (
+    0.25  # of the way from the most frequent class's share to all: from here a shortcut is told, of facts of the file
+)
+OBVIOUS = 0.8  # of that way: a pipeline could get nearly all right by it
+COLORED = 0.5  # of that way, for the mean color, which often has to do with the class
+
+
+class Shortcut(NamedTuple):
+    """How well facts other than the picture predict the class."""
+
+    name: str
+    accuracy: float  # cross-validated
+    most_frequent: float  # the share of the most frequent class
+    gain: float  # a lower bound: 0 is no better than the most frequent class, 1 always right
+
+
+def shortcuts(facts: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarray) -> list[Shortcut]:
+    """How well each of some facts alone predicts the class.
+
+    A decision tree of depth 4 is cross-validated in 5 stratified folds that keep groups together. The lower bound of
+    its accuracy, 2.58 standard errors below, is set beside the share of the most frequent class.
+
+    Parameters
+    ----------
+    facts : dict of str to ndarray of shape (n, d)
+        By name.
+    labels, groups : ndarray of shape (n,), int64
+        Classes with fewer than 5 groups are left out, and of more than 20,000 images a sample is taken.
+
+    Returns
+    -------
+    list of Shortcut
+        Empty where fewer than 20 images or two classes remain. Facts that are all equal are left out.
+    """
+    distinct = np.unique(np.column_stack([labels, groups]), axis=0)[:, 0]
+    enough = np.flatnonzero(np.bincount(distinct, minlength=labels.max() + 1) >= FOLDS)
+    rows = np.flatnonzero(np.isin(labels, enough))
+    if len(enough) < 2 or len(rows) < LEAST_IMAGES:
+        return []
+    if len(rows) > MOST_IMAGES:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_IMAGES, replace=False))
+    labels, groups = labels[rows], groups[rows]
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    most = float(np.bincount(labels).max() / len(labels))
+    n = len(np.unique(groups))
+    found = []
+    for name, values in facts.items():
+        values = values[rows]
+        if (values == values[0]).all():
+            continue
+        tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=LEAF, random_state=0)
+        right = cross_val_predict(tree, values, labels, groups=groups, cv=folds) == labels
+        accuracy = float(right.mean())
+        low = accuracy - CERTAIN * np.sqrt(max(accuracy * (1 - accuracy), 1 / n) / n)
+        found.append(Shortcut(name, accuracy, most, max(0.0, (low - most) / (1 - most))))
+    return found
+
+
+def shortcut_findings(
+    images: np.ndarray, labels: np.ndarray, groups: np.ndarray, files: Files | None
+) -> Iterator[Finding]:
+    """The shortcuts that are worth telling."""
+    found = {each.name: each for each in shortcuts(_facts(images, files), labels, groups)}
+    if "width and height" in found and "aspect ratio" in found:  # one and the same, seen twice
+        less = min(("width and height", "aspect ratio"), key=lambda name: found[name].gain)
+        del found[less]
+    for name, shortcut in found.items():
+        colored = name == _COLOR
+        if shortcut.gain < (COLORED if colored else SEEN):
+            continue
+        told = (
+            f"From the {name} alone one can tell the class of {percent(round(1000 * shortcut.accuracy), 1000)} of the "
+            f"images (always answering the most frequent class: {percent(round(1000 * shortcut.most_frequent), 1000)})."
+        )
+        yield Finding(
+            "shortcut",
+            (WARNING if colored else SEVERE) if shortcut.gain >= OBVIOUS else NOTE if name == _SIZE else WARNING,
+            len(labels),
+            (),
+            f"{told} {_CONSEQUENCES[name]}",
+        )
+
+
+_COLOR, _SIZE = "mean color", "file size"
+_LEAK = (
+    "A pipeline can learn how the pictures were made instead of what they show, and fail on pictures made otherwise. "
+    "Make it the same for all classes, "
+)
+_CONSEQUENCES = {
+    "width and height": _LEAK + "or take pictures of each class from the same sources.",
+    "aspect ratio": _LEAK + "by cropping all pictures to one shape.",
+    _SIZE: (
+        "Either the classes differ in detail, which is fine, or their files were saved in different ways, which leaves "
+        "marks that a pipeline can learn instead of what pictures show. In the second case save all in the same way."
+    ),
+    "bit depth and number of channels": _LEAK + "by saving all as the same kind of file.",
+    _COLOR: (
+        "Where color makes the class, that is fine, and a color histogram is all you need. Where it should not, a "
+        "pipeline may learn light and background: vary them in each class, or look at pipelines that see no color."
+    ),
+}
+
+
+def _facts(images: np.ndarray, files: Files | None) -> dict[str, np.ndarray]:
+    means = images.reshape(len(images), -1, 3 if is_color(images) else 1).mean(axis=1, dtype=np.float64)
+    if files is None:
+        return {_COLOR: means}
+    size, height, width, channels, bits = files.facts.T.astype(float)
+    return {
+        "width and height": np.column_stack([width, height]),
+        "aspect ratio": (width / height)[:, np.newaxis],
+        _SIZE: size[:, np.newaxis],
+        "bit depth and number of channels": np.column_stack([channels, bits]),
+        _COLOR: means,
+    }
