@@ -1,4 +1,4 @@
-"""A folder with every trouble that `cvclassic check` tells, planted in known numbers; and how many near copies it finds.
+"""Folders with every trouble that `cvclassic check` tells, in known numbers; and how many near copies it finds.
 
     python benchmarks/troubled.py DEST
 

@@ -80,39 +80,48 @@ def shortcut_findings(
 ) -> Iterator[Finding]:
     """The shortcuts that are worth telling."""
     found = {each.name: each for each in shortcuts(_facts(images, files), labels, groups)}
-    if "width and height" in found and "aspect ratio" in found:  # one and the same, seen twice
-        less = min(("width and height", "aspect ratio"), key=lambda name: found[name].gain)
-        del found[less]
-    for name, shortcut in found.items():
-        colored = name == _COLOR
-        if shortcut.gain < (COLORED if colored else SEEN):
-            continue
-        told = (
+    told = {name: each for name, each in found.items() if each.gain >= (COLORED if name == _COLOR else SEEN)}
+    if _SIDES in told and _ASPECT in told:  # one and the same, seen twice
+        del told[min((_SIDES, _ASPECT), key=lambda name: told[name].gain)]
+    if _SIZE in told and not {_SIDES, _ASPECT, _DEPTH}.isdisjoint(told):  # it follows from those
+        del told[_SIZE]
+    for name, shortcut in told.items():
+        sentence = (
             f"From the {name} alone one can tell the class of {percent(round(1000 * shortcut.accuracy), 1000)} of the "
             f"images (always answering the most frequent class: {percent(round(1000 * shortcut.most_frequent), 1000)})."
         )
         yield Finding(
             "shortcut",
-            (WARNING if colored else SEVERE) if shortcut.gain >= OBVIOUS else NOTE if name == _SIZE else WARNING,
+            _severity(name, shortcut.gain),
             len(labels),
             (),
-            f"{told} {_CONSEQUENCES[name]}",
+            f"{sentence} {_CONSEQUENCES[name]}",
         )
 
 
-_COLOR, _SIZE = "mean color", "file size"
+def _severity(name: str, gain: float) -> str:
+    """A class may have to do with its color, and with detail, which makes files large; with the others it hasn't."""
+    if name == _COLOR:
+        return WARNING
+    if name == _SIZE:
+        return WARNING if gain >= OBVIOUS else NOTE
+    return SEVERE if gain >= OBVIOUS else WARNING
+
+
+_SIDES, _ASPECT, _SIZE = "width and height", "aspect ratio", "file size"
+_DEPTH, _COLOR = "bit depth and number of channels", "mean color"
 _LEAK = (
     "A pipeline can learn how the pictures were made instead of what they show, and fail on pictures made otherwise. "
     "Make it the same for all classes, "
 )
 _CONSEQUENCES = {
-    "width and height": _LEAK + "or take pictures of each class from the same sources.",
-    "aspect ratio": _LEAK + "by cropping all pictures to one shape.",
+    _SIDES: _LEAK + "or take pictures of each class from the same sources.",
+    _ASPECT: _LEAK + "by cropping all pictures to one shape.",
     _SIZE: (
         "Either the classes differ in detail, which is fine, or their files were saved in different ways, which leaves "
         "marks that a pipeline can learn instead of what pictures show. In the second case save all in the same way."
     ),
-    "bit depth and number of channels": _LEAK + "by saving all as the same kind of file.",
+    _DEPTH: _LEAK + "by saving all as the same kind of file.",
     _COLOR: (
         "Where color makes the class, that is fine, and a color histogram is all you need. Where it should not, a "
         "pipeline may learn light and background: vary them in each class, or look at pipelines that see no color."
@@ -126,9 +135,9 @@ def _facts(images: np.ndarray, files: Files | None) -> dict[str, np.ndarray]:
         return {_COLOR: means}
     size, height, width, channels, bits = files.facts.T.astype(float)
     return {
-        "width and height": np.column_stack([width, height]),
-        "aspect ratio": (width / height)[:, np.newaxis],
+        _SIDES: np.column_stack([width, height]),
+        _ASPECT: (width / height)[:, np.newaxis],
         _SIZE: size[:, np.newaxis],
-        "bit depth and number of channels": np.column_stack([channels, bits]),
+        _DEPTH: np.column_stack([channels, bits]),
         _COLOR: means,
     }
