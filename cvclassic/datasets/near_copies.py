@@ -139,13 +139,11 @@ def _confirmed(thumbnails: np.ndarray, gray: np.ndarray, flat: np.ndarray, wante
     told = np.flatnonzero(~flat & ((indices**4).sum(axis=1) <= 1 / DETAIL))
     indices = indices[told]
     pairs, around = _candidates(indices, np.flatnonzero(wanted[told]))
-    agreement, colors = _laid_over(thumbnails[told], gray[told], pairs, around >= SPARSE)
-    passed = (
-        (agreement >= EDGES_AGREE)
-        & (colors >= COLORS_AGREE)
-        & (1 - agreement <= around * np.maximum(STANDS_OUT, STANDS_FAR_OUT * around))
-    )
-    return told[pairs[passed]]
+    agreement, place = _laid_over(gray[told], pairs, around >= SPARSE)
+    allowed = around * np.maximum(STANDS_OUT, STANDS_FAR_OUT * around)
+    passed = (agreement >= EDGES_AGREE) & (1 - agreement <= allowed)
+    pairs = told[pairs[passed]]
+    return pairs[_color_agreement(thumbnails, pairs, place[passed]) >= COLORS_AGREE]
 
 
 def _candidates(indices: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -188,11 +186,9 @@ def _distances(products: np.ndarray, rank: int) -> np.ndarray:
     return 1 - np.partition(products, place, axis=1)[:, place]
 
 
-def _laid_over(
-    thumbnails: np.ndarray, gray: np.ndarray, pairs: np.ndarray, movable: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each pair the best correlation of the edges over all places, and that of all pixels in that place, (m,)."""
-    agreement, colors = np.empty(len(pairs)), np.empty(len(pairs))
+def _laid_over(gray: np.ndarray, pairs: np.ndarray, movable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each pair the best correlation of the edges over all places, and that place, (m,)."""
+    agreement, chosen = np.empty(len(pairs)), np.empty(len(pairs), np.int64)
     for start in range(0, len(pairs), _BLOCK):
         some = slice(start, start + _BLOCK)
         left, right = pairs[some].T
@@ -206,14 +202,19 @@ def _laid_over(
                 found = _correlations(edges[moved], _edges(down @ smooth[moved] @ across.T))
                 better = found > best[moved]
                 best[moved[better]], place[moved[better]] = found[better], number
-        agreement[some] = best
-        for number in np.unique(place):
-            chosen = np.flatnonzero(place == number)
-            down, across = _PLACES[number]
-            own, other = _blurred(thumbnails[left[chosen]]), _blurred(thumbnails[right[chosen]])
-            other = np.einsum("yh,nhw...,xw->nyx...", down, other, across, optimize=True)
-            colors[start + chosen] = _correlations(_core(own), _core(other))
-    return agreement, colors
+        agreement[some], chosen[some] = best, place
+    return agreement, chosen
+
+
+def _color_agreement(thumbnails: np.ndarray, pairs: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Correlations of all pixels and channels of each pair in its place, (m,)."""
+    found = np.empty(len(pairs))
+    for k, ((left, right), place) in enumerate(zip(pairs, places, strict=True)):
+        down, across = _PLACES[place]
+        own, other = _blurred(thumbnails[[left]]), _blurred(thumbnails[[right]])
+        other = np.einsum("yh,nhw...,xw->nyx...", down, other, across, optimize=True)
+        found[k] = _correlations(_core(own), _core(other))[0]
+    return found
 
 
 def _blurred(thumbnails: np.ndarray) -> np.ndarray:

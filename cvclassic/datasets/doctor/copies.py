@@ -22,57 +22,54 @@ def copies_findings(source: LabelledImages, copies: Copies, names: list[str], *,
     own : bool
         Whether the set is a user's, who can change it.
     """
-    given = source.n_train is not None
-    if given:
+    if source.n_train is not None:
         kept = "where the test part is given, they may be in both parts"
     else:
         kept = "a comparison keeps them in one part" if own else "the splits of a named set don't heed that"
-    what = "" if source.files else "image "  # arrays have numbers, and no names
+    told = names if source.files else [f"image {name}" for name in names]  # in sentences
     exact = _groups(copies.exact)
     if exact:
-        files = [[names[i] for i in group] for group in exact]
-        n = sum(len(group) - 1 for group in exact)
         height, width = source.images.shape[1:3]
+        n = sum(len(group) - 1 for group in exact)
         yield _of_copies(
             "exact_copies",
             WARNING,
-            n,
-            files,
+            exact,
+            names,
             f"{counted(n, 'image is an exact copy of another', 'images are exact copies of others')} (the same pixels "
-            f"at {width} x {height}), {_such_as(files, what)}. Each counts as often as it is there, and a picture that "
-            f"was learned from says nothing about new ones; {kept}. {_advice(own, 'Keep one of each.')}",
+            f"at {width} x {height}), such as {told[exact[0][1]]} of {told[exact[0][0]]}. Each counts as often as it "
+            f"is there, and a picture that was learned from says nothing about new ones; {kept}. "
+            f"{_advice(own, 'Keep one of each.')}",
         )
-    near = [group for group in _groups(copies.near) if len(np.unique(copies.exact[group])) > 1]
+    near = [_first_of_each(group, copies.exact) for group in _groups(copies.near)]
+    near = [group for group in near if len(group) > 1]
     if near:
-        groups = [_first_of_each(group, copies.exact) for group in near]
-        files = [[names[i] for i in group] for group in groups]
-        n = sum(len(group) - 1 for group in groups)
-        limit = max(LARGE_GROUP, int(LARGE_SHARE * len(names)))
-        if own and not given:
+        n = sum(len(group) - 1 for group in near)
+        if own and source.n_train is None:
+            limit = max(LARGE_GROUP, int(LARGE_SHARE * len(names)))
             kept += f", but for groups of more than {limit:,} images or a third of a class"
         yield _of_copies(
             "near_copies",
             WARNING,
-            n,
-            files,
+            near,
+            names,
             f"{counted(n, 'image is a near copy of another', 'images are near copies of others')} (as if saved again, "
-            f"resized, trimmed or brightened), {_such_as(files, what)}. A pipeline that has learned from one knows the "
-            f"others; {kept}. {_advice(own, 'Look at them, and keep one of each.')}",
+            f"resized, trimmed or brightened), such as {told[near[0][1]]} of {told[near[0][0]]}. A pipeline that has "
+            f"learned from one knows the others; {kept}. {_advice(own, 'Look at them, and keep one of each.')}",
         )
     mixed = [group for group in _groups(copies.near) if len(np.unique(source.labels[group])) > 1]
     if mixed:
-        yield _conflicting(source, mixed, names, own)
-    if given:
-        yield from _leaked(source, copies, names, own)
-    plain = np.flatnonzero(copies.plain)
-    if len(plain):
-        files = [names[i] for i in plain]
+        yield _conflicting(source, mixed, names, told, own)
+    if source.n_train is not None:
+        yield from _leaked(source, copies, names, told, own)
+    plain = tuple(names[i] for i in np.flatnonzero(copies.plain))
+    if plain:
         yield Finding(
             "plain_pictures",
             WARNING,
-            len(files),
-            tuple(files),
-            f"{counted(len(files), 'image is', 'images are')} of one color all over, or nearly: {some(files)}. Nothing "
+            len(plain),
+            plain,
+            f"{counted(len(plain), 'image is', 'images are')} of one color all over, or nearly: {some(plain)}. Nothing "
             "in them tells their class, and near copies of them were not looked for. "
             f"{_advice(own, 'Look at them, and remove those that are damaged.')}",
         )
@@ -87,30 +84,31 @@ def copies_findings(source: LabelledImages, copies: Copies, names: list[str], *,
         )
 
 
-def _conflicting(source: LabelledImages, mixed: list[np.ndarray], names: list[str], own: bool) -> Finding:
-    files = [[names[i] for i in group] for group in mixed]
+def _conflicting(
+    source: LabelledImages, mixed: list[np.ndarray], names: list[str], told: list[str], own: bool
+) -> Finding:
     group = mixed[0]
     other = group[np.flatnonzero(source.labels[group] != source.labels[group[0]])[0]]
-    pair = [f"{names[i]} ({source.class_names[source.labels[i]]})" for i in (group[0], other)]
+    pair = [f"{told[i]} ({source.class_names[source.labels[i]]})" for i in (group[0], other)]
     return _of_copies(
         "conflicting_labels",
         SEVERE if own else WARNING,
-        sum(len(group) - 1 for group in mixed),
-        files,
+        mixed,
+        names,
         f"{counted(len(mixed), 'picture is', 'pictures are')} in two or more classes, as exact or near copies, such as "
         f"{' and '.join(pair)}. No pipeline can be right about all of its copies, and what it learns is blurred. "
         f"{_advice(own, 'Decide on the class of each, and remove the other files.')}",
     )
 
 
-def _leaked(source: LabelledImages, copies: Copies, names: list[str], own: bool) -> Iterator[Finding]:
+def _leaked(source: LabelledImages, copies: Copies, names: list[str], told: list[str], own: bool) -> Iterator[Finding]:
     tested = np.arange(len(names)) >= source.n_train
     exact = tested & np.isin(copies.exact, copies.exact[~tested])
     leaked = np.flatnonzero(tested & np.isin(copies.near, copies.near[~tested]))
     if not len(leaked):
         return
     first = {number: i for i, number in reversed(list(enumerate(copies.near[: source.n_train].tolist())))}
-    groups = [[names[first[copies.near[i]]], names[i]] for i in leaked]
+    pairs = [(first[copies.near[i]], i) for i in leaked]
     yield Finding(
         "leaked_test_images",
         SEVERE if own else WARNING,
@@ -118,10 +116,10 @@ def _leaked(source: LabelledImages, copies: Copies, names: list[str], own: bool)
         tuple(names[i] for i in leaked),
         f"{len(leaked):,} of {int(tested.sum()):,} test images ({percent(len(leaked), int(tested.sum()))}) are copies "
         f"of training images, {int(exact.sum()):,} exact and {len(leaked) - int(exact.sum()):,} near ones, such as "
-        f"{groups[0][1]} of {groups[0][0]}. A pipeline may know them by heart, so that the accuracy comes out higher "
+        f"{told[pairs[0][1]]} of {told[pairs[0][0]]}. A pipeline may know them by heart, so that the accuracy comes out higher "
         "than on new pictures. "
         + _advice(own, "Remove them from one of the two parts; a comparison leaves exact ones out of training."),
-        tuple(tuple(group) for group in groups),
+        tuple((names[one], names[other]) for one, other in pairs),
     )
 
 
@@ -136,14 +134,11 @@ def _first_of_each(group: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return group[np.sort(np.unique(exact[group], return_index=True)[1])]
 
 
-def _such_as(files: list[list[str]], what: str) -> str:
-    return f"such as {what}{files[0][1]} of {what}{files[0][0]}"
-
-
 def _advice(own: bool, advice: str) -> str:
     return advice if own else "The set is a published one; know it when you read its figures."
 
 
-def _of_copies(kind: str, severity: str, count: int, files: list[list[str]], text: str) -> Finding:
-    groups = tuple(tuple(group) for group in files)
-    return Finding(kind, severity, count, tuple(name for group in groups for name in group), text, groups)
+def _of_copies(kind: str, severity: str, pictures: list[np.ndarray], names: list[str], text: str) -> Finding:
+    groups = tuple(tuple(names[i] for i in images) for images in pictures)
+    files = tuple(name for group in groups for name in group)
+    return Finding(kind, severity, len(files) - len(groups), files, text, groups)
