@@ -13,7 +13,7 @@ _STYLES = {SEVERE: "bold red", WARNING: "yellow", NOTE: "dim"}
 
 def print_check(check: Check, console: Console) -> None:
     """Print what was looked at, then each finding, severe ones first."""
-    console.print(Text(harmless(check.summary)))
+    console.print(Text(harmless(" ".join(filter(None, [check.summary, check.files])))))
     for finding in check.findings:
         head = Text(f"{finding.severity}: {finding.kind.replace('_', ' ')}", style=_STYLES[finding.severity])
         console.print()

@@ -56,6 +56,7 @@ def test_a_clean_folder_has_nothing_but_its_size(folder):
     assert cvclassic.check(str(folder)) == checked
     assert not checked.severe
     assert "50 % of the images" in checked.summary
+    assert checked.files == "Files: 40 x 40 pixels; 8 bits; in color."
 
 
 def test_copies_are_counted_as_the_files_that_would_go(folder):
@@ -132,6 +133,9 @@ def test_sizes_shapes_and_depths(folder):
     put(folder / "dog" / "gray.png", scene()[..., 0])
     put(folder / "dog" / "clear.png", np.dstack([scene(), np.full((40, 40), 128, np.uint8)]))
     put(folder / "cat" / "white.png", np.full((40, 40, 3), 255, np.uint8))
+    assert check(folder).files == (
+        "Files: 1 to 900 pixels wide and 1 to 300 high, the medians 40 x 40; 8 and 16 bits; 1 gray, 66 in color."
+    )
     findings = found(folder)
     assert findings["stretching"].files == ("cat/long.png",)
     assert "up to 75 times" in findings["stretching"].text

@@ -11,7 +11,7 @@ from cvclassic.datasets.dataset import LabelledImages
 from cvclassic.datasets.doctor.copies import copies_findings
 from cvclassic.datasets.doctor.counts import count_findings
 from cvclassic.datasets.doctor.finding import SEVERITIES, Check
-from cvclassic.datasets.doctor.pictures import color_findings, file_findings, size_findings
+from cvclassic.datasets.doctor.pictures import color_findings, described, file_findings, size_findings
 from cvclassic.datasets.doctor.shortcuts import shortcut_findings
 from cvclassic.datasets.groups import together
 from cvclassic.datasets.near_copies import find_copies
@@ -86,5 +86,6 @@ def diagnose(name: str, source: LabelledImages) -> Check:
             part: tuple(np.bincount(source.labels[rows], minlength=len(source.class_names)).tolist())
             for part, rows in bounds.items()
         },
+        files=described(files) if files else "",
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
     )

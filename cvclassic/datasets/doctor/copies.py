@@ -116,9 +116,8 @@ def _leaked(source: LabelledImages, copies: Copies, names: list[str], told: list
         tuple(names[i] for i in leaked),
         f"{len(leaked):,} of {int(tested.sum()):,} test images ({percent(len(leaked), int(tested.sum()))}) are copies "
         f"of training images, {int(exact.sum()):,} exact and {len(leaked) - int(exact.sum()):,} near ones, such as "
-        f"{told[pairs[0][1]]} of {told[pairs[0][0]]}. A pipeline may know them by heart, so that the accuracy comes out higher "
-        "than on new pictures. "
-        + _advice(own, "Remove them from one of the two parts; a comparison leaves exact ones out of training."),
+        f"{told[pairs[0][1]]} of {told[pairs[0][0]]}. A pipeline may know them by heart, so that accuracy comes out "
+        f"higher than on new pictures. {_advice(own, 'Remove them from one of the two parts.')}",
         tuple((names[one], names[other]) for one, other in pairs),
     )
 

@@ -65,7 +65,7 @@ def _small_test(source: LabelledImages) -> Iterator[Finding]:
     folded = source.n_train is None and n < FEW_IMAGES and source.copies is not None
     if source.n_train is not None:
         n_test = n - source.n_train
-        tested = f"With {n_test:,} test images"
+        tested = f"With {n_test:,} test images,"
     elif folded:
         n_test = n
         tested = f"With {n:,} images, each of them tested once in folds,"

@@ -49,6 +49,8 @@ class Check:
     class_names : tuple of str
     parts : dict of str to tuple of int
         Images of each class: of `all`, or of `train` and `test` where the set has both.
+    files : str
+        One sentence on sizes, bit depths and colors of the files; empty where there are none.
     findings : tuple of Finding
         Severe ones first.
     """
@@ -57,6 +59,7 @@ class Check:
     image_shape: tuple[int, ...]
     class_names: tuple[str, ...]
     parts: dict[str, tuple[int, ...]]
+    files: str
     findings: tuple[Finding, ...]
 
     @property

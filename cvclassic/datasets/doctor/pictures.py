@@ -60,6 +60,20 @@ def file_findings(files: Files) -> Iterator[Finding]:
         )
 
 
+def described(files: Files) -> str:
+    """One sentence on sizes, bit depths and colors of the files."""
+    _, heights, widths, channels, bits = files.facts.T
+    sides = f"{widths[0]:,} x {heights[0]:,} pixels"
+    if len(np.unique(files.facts[:, 1:3], axis=0)) > 1:
+        sides = (
+            f"{widths.min():,} to {widths.max():,} pixels wide and {heights.min():,} to {heights.max():,} high, the "
+            f"medians {np.median(widths):,.0f} x {np.median(heights):,.0f}"
+        )
+    gray = int((channels == 1).sum())
+    colors = {0: "in color", len(channels): "gray"}.get(gray, f"{gray:,} gray, {len(channels) - gray:,} in color")
+    return f"Files: {sides}; {' and '.join(map(str, np.unique(bits)))} bits; {colors}."
+
+
 def size_findings(files: Files, image_size: int) -> Iterator[Finding]:
     """What becomes of pictures that are made a square of `image_size` pixels."""
     height, width = files.facts[:, 1].astype(float), files.facts[:, 2].astype(float)
