@@ -155,10 +155,16 @@ class LabelledImages(NamedTuple):
         return self._replace(groups=together(exact, *known), copies=copies, warnings=(*self.warnings, *told))
 
     def near_together(self) -> "LabelledImages":
-        """The same with near copies in one group too, where `groups.join` allows it, and with a warning."""
+        """The same with near copies in one group too, where `groups.join` allows it, and with a warning.
+
+        Not those of which one is in a given test part.
+        """
         if self.copies is None:
             return self
-        groups, n_joined, n_apart = join(self.groups, self.copies.near, self.labels)
+        near = self.copies.near
+        if self.n_train is not None:
+            near = 2 * near + (np.arange(len(near)) >= self.n_train)
+        groups, n_joined, n_apart = join(self.groups, near, self.labels)
         told = near_copies_warning(n_joined, n_apart, self.copies.searched)
         return self._replace(groups=groups, warnings=(*self.warnings, *told))
 

@@ -91,10 +91,11 @@ def near_copies_warning(n_joined: int, n_apart: int, searched: bool) -> list[str
         return ["near copies were not looked for among so many images, so that some may be on two sides of a split"]
     found = []
     if n_joined:
-        found.append(f"{n_joined:,} image{'s are near copies' if n_joined > 1 else ' is a near copy'} of another; "
-                     "near copies stay in one part")  # fmt: skip
+        of_others = "images are near copies of others" if n_joined > 1 else "image is a near copy of another"
+        found.append(f"{n_joined:,} {of_others}; near copies stay in one part")
     if n_apart:
-        found.append(f"{n_apart:,} near copies are in groups too large to stay in one part")
+        why = "are in groups too large to stay in one part, unless you name groups (--group)"
+        found.append(f"{n_apart:,} near copies {why}")
     return found
 
 

@@ -112,7 +112,7 @@ def test_near_copies_stay_in_one_part_of_every_split_and_fold():
     X = np.concatenate([originals, np.stack([jpeg(image) for image in originals[:24]])])
     y = np.arange(84) % 2
     dataset = from_arrays(X, y)
-    assert dataset.warnings == ("24 images are near copies of another; near copies stay in one part",)
+    assert dataset.warnings == ("24 images are near copies of others; near copies stay in one part",)
     for part in (dataset, *dataset.with_folds(4, seed=1).folds):
         side = np.full(84, -1)
         for number, rows in enumerate((part.train, part.validation, part.test)):
@@ -146,6 +146,7 @@ def test_test_images_that_are_copies_of_training_images_are_known():
     X_test = np.concatenate([scenes(9, seed=1), np.stack([jpeg(X[0]), resized(X[1]), brighter(X[2])])])
     dataset = from_arrays(X, y, X_test, np.arange(12) % 3)
     assert dataset.leaked_test_images.tolist() == [69, 70, 71]
+    assert dataset.warnings == ()  # they are in two parts, and stay there
     assert dataset.leaked_test_images is dataset.leaked_test_images  # found once
     exact = from_arrays(X, y, X[:4], y[:4])  # exact ones are left out of training, so that nothing has leaked
     assert exact.train_size == 56
