@@ -185,6 +185,10 @@ def test_shortcuts_of_each_kind_are_seen(tmp_path):
     def color(path, number):
         put(path.with_suffix(".png"), (scene() // 2 + 100 * number).astype(np.uint8))
 
+    def light(path, number):
+        put(path.with_suffix(".png"), (scene()[..., 0] // 2 + 100 * number).astype(np.uint8))
+
+    assert of(light) == ["mean brightness"]
     assert of(size) == ["width and height"]
     assert of(shape) == ["aspect ratio"]
     assert of(saving) == ["file size"]

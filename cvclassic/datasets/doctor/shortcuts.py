@@ -51,13 +51,14 @@ def shortcuts(facts: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarr
     list of Shortcut
         Empty where fewer than 20 images or two classes remain. Facts that are all equal are left out.
     """
-    distinct = np.unique(np.column_stack([labels, groups]), axis=0)[:, 0]
-    enough = np.flatnonzero(np.bincount(distinct, minlength=labels.max() + 1) >= FOLDS)
-    rows = np.flatnonzero(np.isin(labels, enough))
-    if len(enough) < 2 or len(rows) < LEAST_IMAGES:
-        return []
+    rows = np.arange(len(labels))
     if len(rows) > MOST_IMAGES:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_IMAGES, replace=False))
+    distinct = np.unique(np.column_stack([labels[rows], groups[rows]]), axis=0)[:, 0]
+    enough = np.flatnonzero(np.bincount(distinct) >= FOLDS)
+    rows = rows[np.isin(labels[rows], enough)]
+    if len(enough) < 2 or len(rows) < LEAST_IMAGES:
+        return []
     labels, groups = labels[rows], groups[rows]
     folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(labels, labels, groups))
     most = float(np.bincount(labels).max() / len(labels))
@@ -80,7 +81,7 @@ def shortcut_findings(
 ) -> Iterator[Finding]:
     """The shortcuts that are worth telling."""
     found = {each.name: each for each in shortcuts(_facts(images, files), labels, groups)}
-    told = {name: each for name, each in found.items() if each.gain >= (COLORED if name == _COLOR else SEEN)}
+    told = {name: each for name, each in found.items() if each.gain >= (COLORED if name in (_COLOR, _LIGHT) else SEEN)}
     if _SIDES in told and _ASPECT in told:  # one and the same, seen twice
         del told[min((_SIDES, _ASPECT), key=lambda name: told[name].gain)]
     if _SIZE in told and not {_SIDES, _ASPECT, _DEPTH}.isdisjoint(told):  # it follows from those
@@ -101,7 +102,7 @@ def shortcut_findings(
 
 def _severity(name: str, gain: float) -> str:
     """A class may have to do with its color, and with detail, which makes files large; with the others it hasn't."""
-    if name == _COLOR:
+    if name in (_COLOR, _LIGHT):
         return WARNING
     if name == _SIZE:
         return WARNING if gain >= OBVIOUS else NOTE
@@ -109,7 +110,7 @@ def _severity(name: str, gain: float) -> str:
 
 
 _SIDES, _ASPECT, _SIZE = "width and height", "aspect ratio", "file size"
-_DEPTH, _COLOR = "bit depth and number of channels", "mean color"
+_DEPTH, _COLOR, _LIGHT = "bit depth and number of channels", "mean color", "mean brightness"
 _LEAK = (
     "A pipeline can learn how the pictures were made instead of what they show, and fail on pictures made otherwise. "
     "Make it the same for all classes, "
@@ -126,18 +127,23 @@ _CONSEQUENCES = {
         "Where color makes the class, that is fine, and a color histogram is all you need. Where it should not, a "
         "pipeline may learn light and background: vary them in each class, or look at pipelines that see no color."
     ),
+    _LIGHT: (
+        "Where brightness makes the class, that is fine, and a histogram is all you need. Where it should not, a "
+        "pipeline may learn light and background: vary them in each class."
+    ),
 }
 
 
 def _facts(images: np.ndarray, files: Files | None) -> dict[str, np.ndarray]:
-    means = images.reshape(len(images), -1, 3 if is_color(images) else 1).mean(axis=1, dtype=np.float64)
-    if files is None:
-        return {_COLOR: means}
-    size, height, width, channels, bits = files.facts.T.astype(float)
-    return {
-        _SIDES: np.column_stack([width, height]),
-        _ASPECT: (width / height)[:, np.newaxis],
-        _SIZE: size[:, np.newaxis],
-        _DEPTH: np.column_stack([channels, bits]),
-        _COLOR: means,
-    }
+    color = is_color(images)
+    means = images.reshape(len(images), -1, 3 if color else 1).mean(axis=1, dtype=np.float64)
+    found = {_COLOR if color else _LIGHT: means}
+    if files is not None:
+        size, height, width, channels, bits = files.facts.T.astype(float)
+        found |= {
+            _SIDES: np.column_stack([width, height]),
+            _ASPECT: (width / height)[:, np.newaxis],
+            _SIZE: size[:, np.newaxis],
+            _DEPTH: np.column_stack([channels, bits]),
+        }
+    return found
