@@ -83,10 +83,7 @@ def find_copies(images: np.ndarray, *, most_images: int = MOST_IMAGES, among: np
     exact = _numbered(digests(images))
     _, first = np.unique(exact, return_index=True)
     thumbnails = _thumbnails(images, first)
-    gray = thumbnails if thumbnails.ndim == 3 else thumbnails @ np.array([0.299, 0.587, 0.114], np.float32)
-    flat = gray.std(axis=(1, 2)) < PLAIN
-    if thumbnails.ndim == 4:
-        flat &= thumbnails.std(axis=(1, 2)).max(axis=1) < PLAIN
+    gray, flat = _gray_and_flat(thumbnails)
     searched = len(first) <= most_images
     links = [np.column_stack([first[exact], np.arange(len(exact))])]
     if searched:
@@ -108,18 +105,25 @@ def _numbered(keys: np.ndarray) -> np.ndarray:
 
 
 def _thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """These images as (n, 32, 32[, 3]) float32 from 0 to 255."""
-    height, width = images.shape[1:3]
-    how = cv2.INTER_AREA if min(height, width) >= SIDE else cv2.INTER_LINEAR
-    scale = np.float32(1 if images.dtype == np.uint8 else 255)
-    found = np.empty((len(rows), SIDE, SIDE, *images.shape[3:]), np.float32)
+    """These images as (n, 32, 32[, 3]) uint8."""
+    how = cv2.INTER_AREA if min(images.shape[1:3]) >= SIDE else cv2.INTER_LINEAR
+    found = np.empty((len(rows), SIDE, SIDE, *images.shape[3:]), np.uint8)
+    fits = images.shape[1:3] == (SIDE, SIDE)
     for k, row in enumerate(rows):
-        image = (
-            images[row] if (height, width) == (SIDE, SIDE) else cv2.resize(images[row], (SIDE, SIDE), interpolation=how)
-        )
-        found[k] = image
-    found *= scale
+        image = images[row] if fits else cv2.resize(images[row], (SIDE, SIDE), interpolation=how)
+        found[k] = image if image.dtype == np.uint8 else np.rint(255 * image)
     return found
+
+
+def _gray_and_flat(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gray thumbnails (n, 32, 32) float32 from 0 to 255, and whether each is of one color, (n,)."""
+    gray, flat = np.empty(thumbnails.shape[:3], np.float32), np.empty(len(thumbnails), bool)
+    for start in range(0, len(thumbnails), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        block = thumbnails[some].astype(np.float32)
+        gray[some] = block if block.ndim == 3 else block @ np.array([0.299, 0.587, 0.114], np.float32)
+        flat[some] = block.std(axis=(1, 2)).reshape(len(block), -1).max(axis=1) < PLAIN
+    return gray, flat
 
 
 def _indices(gray: np.ndarray) -> np.ndarray:
@@ -211,7 +215,7 @@ def _color_agreement(thumbnails: np.ndarray, pairs: np.ndarray, places: np.ndarr
     found = np.empty(len(pairs))
     for k, ((left, right), place) in enumerate(zip(pairs, places, strict=True)):
         down, across = _PLACES[place]
-        own, other = _blurred(thumbnails[[left]]), _blurred(thumbnails[[right]])
+        own, other = (_blurred(thumbnails[[row]].astype(np.float32)) for row in (left, right))
         other = np.einsum("yh,nhw...,xw->nyx...", down, other, across, optimize=True)
         found[k] = _correlations(_core(own), _core(other))[0]
     return found
