@@ -76,7 +76,7 @@ def odd(folder: Path) -> None:
     ):
         (folder / name).mkdir(parents=True)
         for k, patch in enumerate(patches(image, *grid, seed=seed)):
-            _write(folder / name / f"{k:03}{('.png', '.jpg', '.bmp')[k % 3]}", patch)
+            write(folder / name / f"{k:03}{('.png', '.jpg', '.bmp')[k % 3]}", patch)
     copies = {f"many/{k:03}.png": f"many/{k:03} copy.png" for k in (0, 3, 6, 9)}
     copies |= {"some/000.png": "some/again.png", "many/012.png": "rare/012.png", "some/003.png": "rare/013.png"}
     for original, copy in copies.items():
@@ -112,10 +112,10 @@ def _write_patches(folder: Path, sources: Mapping[str, np.ndarray], rows: int, c
     for seed, (name, image) in enumerate(sources.items()):
         (folder / name).mkdir(parents=True)
         for k, patch in enumerate(patches(image, rows, columns, seed=seed)):
-            _write(folder / name / f"{k:03}.png", patch)
+            write(folder / name / f"{k:03}.png", patch)
 
 
-def _write(path: Path, image: np.ndarray) -> None:
+def write(path: Path, image: np.ndarray) -> None:
     in_order = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     path.write_bytes(cv2.imencode(path.suffix, in_order)[1].tobytes())  # imwrite fails without an error
 

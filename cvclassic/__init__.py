@@ -11,6 +11,7 @@ from importlib import metadata
 _HOMES = {
     "Comparison": "cvclassic.comparison",
     "RunSpec": "cvclassic.runs.spec",
+    "check": "cvclassic.datasets.doctor",
     "compare": "cvclassic.comparison",
     "load_comparison": "cvclassic.comparison",
     "resume": "cvclassic.comparison",

@@ -228,6 +228,25 @@ def report(
     _exit_with(lambda: _report([folder.expanduser() for folder in folders], out and out.expanduser()))
 
 
+def check(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name, or a folder of class folders.")],
+    image_size: Annotated[
+        int, typer.Option(help="The side to which a comparison would resize the images of a folder.")
+    ] = 32,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="subfolder|FILE.csv:COLUMN|REGEX", help="Which pictures belong together, as for compare."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print all as JSON, with the names of all files.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 where a finding is severe.")] = False,
+    data_dir: Annotated[str | None, typer.Option(help="Where data sets are looked for first, as for compare.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+) -> None:
+    """Look a data set over: copies, contradicting labels, unusable files, shortcuts, too few images."""
+    options = {"image_size": image_size, "group": group, "data_dir": data_dir, "offline": offline}
+    _exit_with(lambda: _check(dataset, options, as_json=json_, strict=strict))
+
+
 class Compare(typer.core.TyperCommand):
     """The command `compare`, which says what a plain --tune lacks."""
 
@@ -245,6 +264,7 @@ compare_app.command(cls=Compare)(compare)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(cls=Compare)(compare)
 app.command()(report)
+app.command()(check)
 
 
 @app.callback()
@@ -441,6 +461,23 @@ def _report(folders: list[Path], out: Path | None) -> int:
         write_file(page.encode(errors="replace"), out)
         typer.echo(f"Written to {out}")
     return EXIT_OK
+
+
+def _check(dataset: str, options: dict[str, object], *, as_json: bool, strict: bool) -> int:
+    """What there is to say of a data set."""
+    from rich.console import Console
+
+    from cvclassic.datasets.doctor import check
+    from cvclassic.report import check_json, print_check
+
+    found = check(dataset, **options)
+    with _printing():
+        if as_json:
+            typer.echo(check_json(found))
+        else:
+            console = Console()
+            print_check(found, console if console.is_terminal else Console(width=100))
+    return EXIT_ROW_FAILED if strict and found.severe else EXIT_OK
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

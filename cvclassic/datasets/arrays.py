@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
-from cvclassic.datasets.groups import together
 from cvclassic.errors import InputError
-from cvclassic.images import check_images, digests
+from cvclassic.images import check_images
 
 
 def from_arrays(
@@ -40,13 +39,19 @@ def from_arrays(
         As of `cvclassic.datasets.load`.
     groups : array-like of shape (n,), optional
         Of what is known of each image of `X`, then of `X_test`: those with an equal value (a patient, an object) are
-        never in two splits. Exact copies never are.
+        never in two splits. Exact copies never are, and near ones as `groups.join` says.
 
     Raises
     ------
     InputError
         For arrays that are no images, labels that don't fit them, or too few images of a class.
     """
+    source = labelled(X, y, X_test, y_test, traits=traits, groups=groups).apart().near_together()
+    return drawn(name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
+
+
+def labelled(X, y, X_test=None, y_test=None, *, traits: Sequence[str] = (), groups=None) -> LabelledImages:
+    """The set before its splits; parameters and errors are those of `from_arrays`."""
     if (X_test is None) != (y_test is None):
         raise InputError("Only one of X_test and y_test is given; give both, or neither.")
     parts = [(X, y, "X", "y")] if X_test is None else [(X, y, "X", "y"), (X_test, y_test, "X_test", "y_test")]
@@ -65,16 +70,14 @@ def from_arrays(
     n_train = None if X_test is None else len(images[0])
     pixels = images[0] if X_test is None else np.concatenate(images)
     known = [] if groups is None else [_checked_labels(groups, len(pixels), "groups").tolist()]
-    source = LabelledImages(
+    return LabelledImages(
         images=pixels,
         labels=numbers,
         class_names=tuple(str(label) for label in classes.tolist()),
         provenance="arrays that a Python call brought",
         traits=frozenset(traits),
         n_train=n_train,
-        groups=together([bytes(digest) for digest in digests(pixels)], *known),
-    )
-    return drawn(name, source.apart(), seed=seed, train_size=train_size, max_train_size=max_train_size)
+    ).grouped(*known)
 
 
 def _checked_labels(y, n: int, name: str) -> np.ndarray:

@@ -65,13 +65,26 @@ def load(
     DataError
         For a set that is missing, damaged or not what it claims to be.
     """
+    shown_name, source = load_source(name, data_dir=data_dir, offline=offline, image_size=image_size, group=group)
+    source = source.apart().near_together()
+    return drawn(shown_name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
+
+
+def load_source(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    image_size: int = 32,
+    group: str | None = None,
+) -> tuple[str, LabelledImages]:
+    """The name that is shown, and the set as its source gives it; options and errors are those of `load`."""
     name = known_name(name) or name
     try:
         source = _load_source(name, find_data_dir(data_dir), offline, image_size, group)
     except OSError as error:  # a file or folder that this user may not read, for one
         raise DataError(f"{name} can't be read: {error}.") from error
-    shown_name = name if known_name(name) else _folder_name(name)
-    return drawn(shown_name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
+    return name if known_name(name) else _folder_name(name), source
 
 
 def default_names(*, data_dir: str | Path | None = None, offline: bool = False) -> tuple[list[str], str | None]:
@@ -128,7 +141,7 @@ def _load_source(name: str, data_dir: Path, offline: bool, image_size: int, grou
         return source
     path = Path(name).expanduser()
     if path.is_dir():
-        return load_folder(path, image_size=image_size, group=group).apart()
+        return load_folder(path, image_size=image_size, group=group)
     if path.exists():
         raise DataError(f"{path} is a file; name a folder of class folders of images.")
     if os.sep in name or "/" in name:

@@ -1,12 +1,19 @@
 """What every source of images comes down to: `Dataset`, and `LabelledImages` before the splits are drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from cvclassic.datasets.files import Files
+from cvclassic.datasets.groups import copies_warning, join, near_copies_warning, together
+from cvclassic.datasets.near_copies import Copies, find_copies
 from cvclassic.datasets.splits import fold_splits, split, split_beside
 from cvclassic.errors import DataError, InputError
+
+MOST_COMPARED = 20_000  # different images among which near copies are looked for before a split is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +83,22 @@ class Dataset:
         parts = (self, *self.smaller, *self.folds)
         return np.unique(np.concatenate([rows for each in parts for rows in (each.train, each.validation, each.test)]))
 
+    @cached_property
+    def leaked_test_images(self) -> np.ndarray:
+        """Ascending indices, int64, of the test images of a given test split that are copies of training images.
+
+        Exact and near ones (`cvclassic.datasets.near_copies`), of the train or the validation split. Empty where the
+        test split is our own, and where there are more than 100,000 different images, among which near copies are not
+        looked for, if no exact ones are there. It is found when it is first asked for: 10 s for 10,000 test images
+        among 60,000.
+        """
+        if not self.given_test:
+            return np.empty(0, np.int64)
+        rows = np.concatenate([self.train, self.validation, self.test])
+        tested = np.arange(len(rows)) >= self.train_size
+        copies = find_copies(self.images[rows], among=tested)
+        return np.sort(rows[tested & np.isin(copies.near, copies.near[~tested])])
+
     def with_train_size(self, train_size: int, *, seed: int) -> "Dataset":
         """The same images and test split, with a stratified sample of `train_size` images as the training part.
 
@@ -107,7 +130,7 @@ class LabelledImages(NamedTuple):
     """A set as its source gives it, before the splits; the fields are those of `Dataset`.
 
     `n_train` is the size of the official training part, which comes first; None where the source has no split. `groups`
-    are those of `Dataset`.
+    are those of `Dataset`. `files` are known of folders, `copies` of folders and arrays.
     """
 
     images: np.ndarray
@@ -118,6 +141,32 @@ class LabelledImages(NamedTuple):
     n_train: int | None
     warnings: tuple[str, ...] = ()
     groups: np.ndarray | None = None
+    files: Files | None = None
+    copies: Copies | None = None
+
+    def grouped(self, *known: Sequence[object]) -> "LabelledImages":
+        """The same with its copies found, and with groups: exact copies, and images that share what is known of them.
+
+        `known` are sequences of length n as `groups.together` takes them.
+        """
+        copies = find_copies(self.images, most_images=MOST_COMPARED)
+        exact = copies.exact.tolist()
+        told = filter(None, [copies_warning(exact)])
+        return self._replace(groups=together(exact, *known), copies=copies, warnings=(*self.warnings, *told))
+
+    def near_together(self) -> "LabelledImages":
+        """The same with near copies in one group too, where `groups.join` allows it, and with a warning.
+
+        Not those of which one is in a given test part.
+        """
+        if self.copies is None:
+            return self
+        near = self.copies.near
+        if self.n_train is not None:
+            near = 2 * near + (np.arange(len(near)) >= self.n_train)
+        groups, n_joined, n_apart = join(self.groups, near, self.labels)
+        told = near_copies_warning(n_joined, n_apart, self.copies.searched)
+        return self._replace(groups=groups, warnings=(*self.warnings, *told))
 
     def apart(self) -> "LabelledImages":
         """The same without those training images that belong together with a given test image, and with a warning.
@@ -148,6 +197,8 @@ class LabelledImages(NamedTuple):
             images=self.images[kept],
             labels=self.labels[kept],
             groups=self.groups[kept],
+            files=self.files and self.files.of(kept),
+            copies=self.copies and self.copies.of(kept),
             n_train=self.n_train - n,
             warnings=(*self.warnings, warning),
         )

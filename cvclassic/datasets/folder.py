@@ -1,6 +1,5 @@
 """A folder of class folders of images, or of `train/` and `test/` that hold such folders."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,18 +9,27 @@ import cv2
 import numpy as np
 
 from cvclassic.datasets.dataset import LabelledImages
-from cvclassic.datasets.groups import copies_warning, groups_of_files, together
+from cvclassic.datasets.files import (
+    CUT_OFF,
+    EMPTY,
+    LOCKED,
+    NO_PICTURE,
+    Facts,
+    Files,
+    Unused,
+    beside,
+    bits_of,
+    listed,
+    relative,
+    unreadable_warning,
+)
+from cvclassic.datasets.groups import groups_of_files
 from cvclassic.datasets.storage import shown
 from cvclassic.errors import DataError, InputError
-from cvclassic.images import digests
 
-SUFFIXES = frozenset(
-    {".bmp", ".dib", ".jpe", ".jpeg", ".jpg", ".jp2", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
 SMALLEST_SIZE = 8
 _FILES_PER_TASK = 256
 _JPEG = b"\xff\xd8"
-_NAMED = 5  # unreadable files that a warning names; the rest is counted
 
 
 def load_folder(folder: Path, *, image_size: int = 32, group: str | None = None) -> LabelledImages:
@@ -52,33 +60,42 @@ def load_folder(folder: Path, *, image_size: int = 32, group: str | None = None)
         raise InputError(f"image_size={image_size} is too small to see shapes in; use {SMALLEST_SIZE} or more pixels.")
     parts, warnings = _find_parts(folder)
     class_names = _class_names(parts)
-    listings = [[_image_files(part / name) for name in class_names] for part in parts]
-    _check_counts(folder, parts, class_names, [[len(files) for files in listing] for listing in listings])
+    listings = [[listed(part / name) for name in class_names] for part in parts]
+    counts = np.array([[len(paths) for paths, _ in listing] for listing in listings])
+    _check_counts(folder, parts, class_names, counts)
 
-    paths = [path for listing in listings for files in listing for path in files]
-    labels = np.concatenate([np.repeat(np.arange(len(files)), [len(f) for f in files]) for files in listings])
-    images, readable = _read(paths, image_size)
-    part_of = np.repeat(np.arange(len(parts)), [sum(len(files) for files in listing) for listing in listings])
-    if not readable.all():
-        warnings.append(_unreadable_warning(folder, [path for path, ok in zip(paths, readable, strict=True) if not ok]))
+    paths = [path for listing in listings for found, _ in listing for path in found]
+    labels = np.tile(np.arange(len(class_names)), len(parts)).repeat(counts.ravel())
+    part_of = np.arange(len(parts)).repeat(counts.sum(axis=1))
+    images, facts, unreadable = _read(paths, image_size)
+    unreadable = {number: Unused(relative(paths[number], folder), why) for number, why in sorted(unreadable.items())}
+    if unreadable:
+        warnings.append(unreadable_warning(folder, list(unreadable.values())))
+        readable = np.array([number not in unreadable for number in range(len(paths))])
         images, labels, part_of = images[readable], labels[readable], part_of[readable]
         counts = [np.bincount(labels[part_of == part], minlength=len(class_names)) for part in range(len(parts))]
         _check_counts(folder, parts, class_names, counts, warnings[-1])
-    images = _drop_equal_channels(images)
-    keys = [bytes(digest) for digest in digests(images)]
-    warnings += filter(None, [copies_warning(keys)])
-    files = [Path(os.path.relpath(path, folder)) for path, ok in zip(paths, readable, strict=True) if ok]
-    known = [] if group is None else [groups_of_files(group, files, len(parts))]
+    names = [relative(path, folder) for number, path in enumerate(paths) if number not in unreadable]
+    skipped = [unused for listing in listings for _, passed in listing for unused in passed]
+    skipped += [unused for part in parts for unused in beside(part, class_names)]
+    if len(parts) == 2:
+        skipped += beside(folder, ("train", "test"))
+    known = [] if group is None else [groups_of_files(group, [Path(name) for name in names], len(parts))]
     return LabelledImages(
-        images=images,
+        images=_drop_equal_channels(images),
         labels=labels.astype(np.int64),
         class_names=_shown_names(class_names),
         provenance=f"{shown(folder)}, {len(images):,} image files resized to {image_size} x {image_size}",
         traits=frozenset(),
         n_train=int((part_of == 0).sum()) if len(parts) == 2 else None,
         warnings=tuple(warnings),
-        groups=together(keys, *known),
-    )
+        files=Files(
+            names=tuple(names),
+            facts=np.array([facts[number] for number in sorted(facts)], np.int64),
+            unreadable=tuple(unreadable.values()),
+            skipped=tuple(Unused(relative(name, folder), why) for name, why in skipped),
+        ),
+    ).grouped(*known)
 
 
 def _find_parts(folder: Path) -> tuple[list[Path], list[str]]:
@@ -87,8 +104,8 @@ def _find_parts(folder: Path) -> tuple[list[Path], list[str]]:
     names = [path.name for path in subfolders]
     parts = [folder / "train", folder / "test"]
     if "train" in names and "test" in names and all(_subfolders(part) for part in parts):
-        beside = [name for name in names if name not in ("train", "test")]
-        return parts, [f"not read, beside train and test in {folder}: {', '.join(beside)}"] if beside else []
+        others = [name for name in names if name not in ("train", "test")]
+        return parts, [f"not read, beside train and test in {folder}: {', '.join(others)}"] if others else []
     if len(subfolders) < 2:
         found = f"found {names[0]}" if names else "found no folder in it"
         raise DataError(
@@ -122,24 +139,6 @@ def _shown_names(names: list[str]) -> tuple[str, ...]:
     )
 
 
-def _image_files(folder: Path) -> list[str]:
-    found = []
-    for where, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            path
-            for name in names
-            if not name.startswith(".")
-            and os.path.splitext(name)[1].lower() in SUFFIXES
-            and os.path.isfile(path := os.path.join(where, name))
-        ]
-    return sorted(found)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
 def _check_counts(folder: Path, parts: list[Path], class_names: list[str], counts, unreadable: str = "") -> None:
     """Two images of each class to train on, and one to test on."""
     needed = [2, 1] if len(parts) == 2 else [3]
@@ -154,42 +153,56 @@ def _check_counts(folder: Path, parts: list[Path], class_names: list[str], count
             )
 
 
-def _read(paths: list[str], image_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """All images as RGB (n, image_size, image_size, 3) uint8, and which of them could be read."""
+def _read(paths: list[str], image_size: int) -> tuple[np.ndarray, dict[int, Facts], dict[int, str]]:
+    """All images as RGB (n, image_size, image_size, 3) uint8; facts of those that can be read, why others can't."""
     images = np.zeros((len(paths), image_size, image_size, 3), np.uint8)
-    readable = np.zeros(len(paths), bool)
+    facts: dict[int, Facts] = {}
+    unreadable: dict[int, str] = {}
 
     def read_some(start: int) -> None:
         for i in range(start, min(start + _FILES_PER_TASK, len(paths))):
-            image = _read_image(paths[i], image_size)
-            if image is not None:
-                images[i], readable[i] = image, True
+            found = _read_image(paths[i], image_size)
+            if isinstance(found, str):
+                unreadable[i] = found
+            else:
+                images[i], facts[i] = found
 
     # Reading and decoding release the interpreter's lock, so that threads are enough.
     with _quiet_opencv(), ThreadPoolExecutor() as pool:
         list(pool.map(read_some, range(0, len(paths), _FILES_PER_TASK)))
-    return images, readable
+    return images, facts, unreadable
 
 
-def _read_image(path: str, image_size: int) -> np.ndarray | None:
+def _read_image(path: str, image_size: int) -> tuple[np.ndarray, Facts] | str:
+    """The image, RGB of that size, and facts of its file; or why it can't be read."""
     try:
         with open(path, "rb") as file:
             content = file.read()
-        image = _decode(content) if content else None
+        if not content:
+            return EMPTY
+        if _is_cut_off(content):
+            return CUT_OFF
+        image = _decode(content)
         if image is None:
-            return None
-        shrinks = image.shape[0] >= image_size and image.shape[1] >= image_size
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        image = cv2.resize(image, (image_size, image_size), interpolation=interpolation)
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
-    except (OSError, cv2.error):  # cv2.error: more pixels than OpenCV agrees to decode, for one
-        return None
+            return NO_PICTURE
+        height, width = image.shape[:2]
+        facts = Facts(len(content), height, width, 1 if image.ndim == 2 else 3, bits_of(content))
+        how = cv2.INTER_AREA if height >= image_size and width >= image_size else cv2.INTER_LINEAR
+        image = cv2.resize(image, (image_size, image_size), interpolation=how)
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB), facts
+    except OSError:
+        return LOCKED
+    except cv2.error:  # more pixels than OpenCV agrees to decode, for one
+        return NO_PICTURE
+
+
+def _is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG file has no end after its last scan; OpenCV 4 would fill such a one up with gray."""
+    return content.startswith(_JPEG) and b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]
 
 
 def _decode(content: bytes) -> np.ndarray | None:
     """Gray or BGR, 8 bits, turned as its orientation mark says, on white where it is transparent."""
-    if content.startswith(_JPEG) and b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]:
-        return None  # no end after the last scan: truncated, which OpenCV 4 would fill up with gray
     values = np.frombuffer(content, np.uint8)
     if _may_have_alpha(content):
         image = cv2.imdecode(values, cv2.IMREAD_UNCHANGED)
@@ -213,12 +226,6 @@ def _drop_equal_channels(images: np.ndarray) -> np.ndarray:
         if not (np.array_equal(block[..., 0], block[..., 1]) and np.array_equal(block[..., 0], block[..., 2])):
             return images
     return np.ascontiguousarray(images[..., 0])
-
-
-def _unreadable_warning(folder: Path, unreadable: list[str]) -> str:
-    named = ", ".join(os.path.relpath(path, folder) for path in unreadable[:_NAMED])
-    more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-    return f"{len(unreadable)} image files in {folder} could not be read and were left out: {named}{more}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which images belong together and never lie on two sides of a split: exact copies, and those of one group.
+"""Which images belong together and never lie on two sides of a split: copies, and those of one group.
 
 A group is a patient, an object, a recording: what its pictures share, they share for no reason of the class.
 """
@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from cvclassic.errors import DataError, InputError
 
 SUBFOLDER = "subfolder"
+LARGE_GROUP = 20  # images, or
+LARGE_SHARE = 0.05  # of all images: what near copies may join into one group at most
+CLASS_SHARE = 1 / 3  # and of the images of a class
 _NAMED = 5  # files that an error names; the rest is counted
 
 
@@ -44,7 +47,59 @@ def together(*keys: Sequence[object]) -> np.ndarray | None:
     return connected_components(linked, directed=False)[1].astype(np.int64)
 
 
-def copies_warning(keys: Sequence[bytes]) -> str | None:
+def join(groups: np.ndarray | None, near: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray | None, int, int]:
+    """Groups that near copies are in too, where that makes no group too large to be drawn into one part.
+
+    A group that near copies join has at most 20 images or 5 % of all, whichever is more, and of no class more than a
+    third. Otherwise its parts stay what they were.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n,), or None
+        As `together` returns them.
+    near : ndarray of shape (n,), int64
+        Equal numbers are copies of one another, as in `near_copies.Copies`.
+    labels : ndarray of shape (n,), int64
+
+    Returns
+    -------
+    groups : ndarray of shape (n,), int64, or None
+    n_joined, n_apart : int
+        Parts that were joined to others, and parts that were not though they are near copies of others.
+    """
+    n = len(labels)
+    parts = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    first = np.unique(near, return_index=True)[1][np.unique(near, return_inverse=True)[1]]
+    links = np.concatenate([[np.unique(parts, return_index=True)[1][parts], first], [np.arange(n)] * 2], axis=0)
+    linked = coo_matrix((np.ones(2 * n), (links[:2].ravel(), links[2:].ravel())), shape=(n, n))
+    joined = connected_components(linked, directed=False)[1]
+    of_classes = np.bincount(labels)
+    counts = np.zeros((joined.max() + 1, len(of_classes)), np.int64)
+    np.add.at(counts, (joined, labels), 1)
+    large = (counts.sum(axis=1) > max(LARGE_GROUP, LARGE_SHARE * n)) | (counts > CLASS_SHARE * of_classes).any(axis=1)
+    n_parts = np.bincount(joined[np.unique(parts, return_index=True)[1]])
+    n_joined, n_apart = (int((n_parts[which] - 1).sum()) for which in (~large, large))
+    if not n_joined:
+        return groups, 0, n_apart
+    numbers = np.where(large[joined], joined.max() + 1 + parts, joined)
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64), n_joined, n_apart
+
+
+def near_copies_warning(n_joined: int, n_apart: int, searched: bool) -> list[str]:
+    """Lines on near copies in a set whose splits are drawn; of `join`, and whether they were looked for."""
+    if not searched:
+        return ["near copies were not looked for among so many images, so that some may be on two sides of a split"]
+    found = []
+    if n_joined:
+        of_others = "images are near copies of others" if n_joined > 1 else "image is a near copy of another"
+        found.append(f"{n_joined:,} {of_others}; near copies stay in one part")
+    if n_apart:
+        why = "are in groups too large to stay in one part, unless you name groups (--group)"
+        found.append(f"{n_apart:,} near copies {why}")
+    return found
+
+
+def copies_warning(keys: Sequence[object]) -> str | None:
     """A line where images are exact copies of others."""
     n = len(keys) - len(set(keys))
     if not n:

@@ -13,6 +13,7 @@ import numpy as np
 from cvclassic.errors import InputError
 
 TEST_FRACTION = 0.25
+FEW_IMAGES = 2000  # below this a single test part is too small a sample, and a run tests by folds
 LARGE_PART = 10_000  # training images from which 5 % are enough to validate on
 
 

@@ -12,13 +12,14 @@ from sklearn.base import BaseEstimator
 
 from cvclassic import datasets
 from cvclassic.datasets import Dataset
+from cvclassic.datasets.splits import FEW_IMAGES
 from cvclassic.datasets.storage import find_data_dir
 from cvclassic.errors import DataError, InputError
 from cvclassic.runs.job import BASELINE
 from cvclassic.runs.pipelines import Pipeline, bring, default_pipelines, find_pipelines, spelled
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.record import available_threads, fingerprint
-from cvclassic.runs.spec import AUTO, DEFAULT_FOLDS, EMBEDDED, FEW_IMAGES, RunSpec
+from cvclassic.runs.spec import AUTO, DEFAULT_FOLDS, EMBEDDED, RunSpec
 from cvclassic.runs.train_sizes import at_train_sizes
 
 Arrays = tuple[np.ndarray, ...]

@@ -20,7 +20,6 @@ HOURS = 3600.0
 MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
 AUTO = "auto"
 DEFAULT_FOLDS = 5
-FEW_IMAGES = 2000  # below this a single test part is too small a sample
 ACCURACY = "accuracy"
 METRICS = (ACCURACY, "balanced_accuracy", "macro_f1")
 SHORT_FIT = 60.0  # seconds: what takes longer is not repeated by itself
