@@ -98,7 +98,7 @@ def test_every_picture_is_tested_once_and_a_lost_fold_runs_again(tmp_path, pictu
 
     [job] = (out / "pictures").glob("guess-seed2-*-fold3")
     (job / "result.json").unlink()
-    assert cvclassic.load_comparison(out).answer.endswith("1 of 2 jobs has no result yet.")
+    assert cvclassic.load_comparison(out).answer.endswith("1 of 3 jobs has no result yet.")
     again = cvclassic.resume(out)
     assert [r.test_accuracy for r in again.results] == [r.test_accuracy for r in found.results]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
+from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn, with_findings
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
 
@@ -46,8 +46,10 @@ def from_arrays(
     InputError
         For arrays that are no images, labels that don't fit them, or too few images of a class.
     """
-    source = labelled(X, y, X_test, y_test, traits=traits, groups=groups).apart().near_together()
-    return drawn(name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
+    source = labelled(X, y, X_test, y_test, traits=traits, groups=groups)
+    used = source.apart().near_together()
+    dataset = drawn(name, used, seed=seed, train_size=train_size, max_train_size=max_train_size)
+    return with_findings(dataset, source)
 
 
 def labelled(X, y, X_test=None, y_test=None, *, traits: Sequence[str] = (), groups=None) -> LabelledImages:

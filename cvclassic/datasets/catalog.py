@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from cvclassic.datasets import builtin, standard
-from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn
+from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn, with_findings
 from cvclassic.datasets.folder import load_folder
 from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
 from cvclassic.errors import DataError, InputError
@@ -66,8 +66,9 @@ def load(
         For a set that is missing, damaged or not what it claims to be.
     """
     shown_name, source = load_source(name, data_dir=data_dir, offline=offline, image_size=image_size, group=group)
-    source = source.apart().near_together()
-    return drawn(shown_name, source, seed=seed, train_size=train_size, max_train_size=max_train_size)
+    used = source.apart().near_together()
+    dataset = drawn(shown_name, used, seed=seed, train_size=train_size, max_train_size=max_train_size)
+    return with_findings(dataset, source)
 
 
 def load_source(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from cvclassic.datasets.groups import copies_warning, join, near_copies_warning,
 from cvclassic.datasets.near_copies import Copies, find_copies
 from cvclassic.datasets.splits import fold_splits, split, split_beside
 from cvclassic.errors import DataError, InputError
+
+if TYPE_CHECKING:  # the doctor looks at what stands here
+    from cvclassic.datasets.doctor.finding import Finding
 
 MOST_COMPARED = 20_000  # different images among which near copies are looked for before a split is drawn
 
@@ -45,6 +48,10 @@ class Dataset:
         Whether the test split came with the set, and was not drawn from it.
     groups : ndarray of shape (n,), int64; or None
         Images with the same number belong together. None: each stands for itself, or the splits are given ones.
+    names : tuple of str
+        Of the images of a folder: paths of their files, relative to it; empty for other sets.
+    findings : tuple of Finding
+        Of folders and arrays: what the doctor says of them.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Dataset:
     folds: tuple["Dataset", ...] = ()
     given_test: bool = False
     groups: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    findings: tuple["Finding", ...] = ()
 
     @property
     def train_size(self) -> int:
@@ -229,4 +238,17 @@ def drawn(
         warnings=source.warnings,
         given_test=source.n_train is not None,
         groups=source.groups,
+        names=source.files.names if source.files else (),
     )
+
+
+def with_findings(dataset: Dataset, source: LabelledImages) -> Dataset:
+    """The data set with what the doctor says of its source: of folders and arrays in which copies were looked for.
+
+    It takes a tenth of a second for some hundred images, 2 s for 5,000.
+    """
+    if source.copies is None or not source.copies.searched:
+        return dataset
+    from cvclassic.datasets.doctor import diagnose  # which looks at what stands here
+
+    return replace(dataset, findings=diagnose(dataset.name, source).findings)

@@ -30,6 +30,8 @@ def check_dataset(record: DatasetRecord, name: str) -> None:
     shape, sizes = record.image_shape, record.sizes
     if record.name != name:
         raise DataError("is of another data set")
+    if len(record.test_names) not in (0, sizes.test) or record.leaked < 0:
+        raise DataError("is damaged (names or copies of other test images)")
     if record.metric not in METRICS:
         raise DataError("is damaged (an unknown metric)")
     if not record.class_names or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or min(shape) < 1:

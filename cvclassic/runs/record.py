@@ -19,6 +19,8 @@ from cvclassic.runs.pipelines import Pipeline
 from cvclassic.runs.plan import RunData, stack_with
 from cvclassic.runs.spec import ACCURACY
 
+MOST_FILES = 20  # of a finding whose names are kept
+MOST_NAMES = 20_000  # images whose names are kept
 UNEQUAL = 2  # times as many images in the largest class as in the smallest
 
 LIBRARIES = (
@@ -71,6 +73,8 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         metric=usual_metric(dataset),
         grouped=belongs_together(dataset),
         leaked=len(leaked_places(dataset)),
+        findings=tuple(replace(each, files=each.files[:MOST_FILES], groups=()) for each in dataset.findings),
+        test_names=tuple(dataset.names[k] for k in dataset.test) if 0 < len(dataset.names) <= MOST_NAMES else (),
     )
 
 

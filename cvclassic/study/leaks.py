@@ -45,8 +45,9 @@ def without_leaked(run: Run) -> tuple[Run, dict[str, Leak]]:
         accuracies = {each.result.job: each.result.test_accuracy for each in ours}
         leaks[record.name] = Leak(len(leaked), record.sizes.test, accuracies)
         outcomes = [_kept(each, record, kept) if each in ours else each for each in run.outcomes]
-        sizes = replace(record.sizes, test=len(kept))
-        records = [replace(each, sizes=sizes) if each is record else each for each in run.datasets]
+        names = tuple(record.test_names[k] for k in kept) if record.test_names else ()
+        changed = replace(record, sizes=replace(record.sizes, test=len(kept)), test_names=names)
+        records = [changed if each is record else each for each in run.datasets]
         shown = {**run.images, record.name: _shown(images, kept)}
         run = replace(run, datasets=tuple(records), outcomes=tuple(outcomes), images=shown)
     return run, leaks

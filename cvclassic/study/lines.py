@@ -2,12 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
+
+from cvclassic.datasets.doctor.finding import NOTE
+from cvclassic.datasets.doctor.mislabelled import probably_mislabelled
 from cvclassic.runs.job import BASELINE, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.runs.spec import RunSpec
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import percent
 
+LEAST_TO_DOUBT = 0.9  # accuracy of what doubts a label: of what is often wrong, that says little
+MOST_DOUBTED = 5  # files that are named
 CHANGES = {"none": "as they are", "mirror": "mirrored too", "shift": "shifted too", "affine": "distorted too"}
 
 
@@ -73,7 +79,8 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
     """What else a reader must know: changed images, samples, recipes, backbones, tuning, budgets, warnings."""
     study, sizes = dataset.study, dataset.record.sizes
     results = [outcome.result for outcome in dataset.trainings if outcome.result.family != BASELINE]
-    lines = [*_repeats_lines(dataset), *_learning_lines(dataset), *_augmentation_lines(dataset)]
+    lines = [*_finding_lines(dataset), *_repeats_lines(dataset), *_learning_lines(dataset)]
+    lines += _augmentation_lines(dataset)
     sampled = [scored for result in results if (scored := result.n_train_scored or result.n_train) < result.n_train]
     if sampled:
         lines.append(f"Train accuracy is taken on a seeded sample of {max(sampled):,} training images")
@@ -91,7 +98,7 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
         for result in results
         if result.over_budget
     ]
-    lines += _leak_lines(dataset)
+    lines += [*_leak_lines(dataset), *_mislabelled_lines(dataset)]
     lines += [f"Warning: {warning}" for warning in dataset.record.warnings]
     warned = [f"Warning from {result.pipeline}: {warning}" for result in results for warning in result.warnings]
     return lines + list(dict.fromkeys(warned))
@@ -134,6 +141,28 @@ def _learning_lines(dataset: DatasetStudy) -> list[str]:
         f"Still learning when training ended: {', '.join(parts)}. More steps promise more accuracy: --preset full, "
         "--epochs or --set min_steps="
     ]
+
+
+def _finding_lines(dataset: DatasetStudy) -> list[str]:
+    """What the doctor says of the data that bears on the answer; its notes are told by `cvclassic check`."""
+    return [f"Data, {each.severity}: {each.text}" for each in dataset.record.findings if each.severity != NOTE]
+
+
+def _mislabelled_lines(dataset: DatasetStudy) -> list[str]:
+    """Files whose label is probably wrong, by the scores of what is to be taken, if it is right often enough to say."""
+    advice, names, classes = dataset.advice, dataset.record.test_names, dataset.record.class_names
+    if not advice or not names or advice.figure.mean("test_accuracy") < LEAST_TO_DOUBT:
+        return []
+    said = advice.figure.succeeded[0].predictions
+    if said is None or said.scores is None:
+        return []
+    scores = said.scores if said.scores.ndim == 2 else np.stack([-said.scores, said.scores], axis=1)
+    found = probably_mislabelled(scores, said.y_true)
+    if not found:
+        return []
+    some = [f"{names[m.image]} ({classes[m.label]}, looks like {classes[m.probable]})" for m in found[:MOST_DOUBTED]]
+    more = f" and {len(found) - len(some):,} more" if len(found) > len(some) else ""
+    return [f"Look at the labels of {', '.join(some)}{more}: {advice.figure.name} is surer of the other class there"]
 
 
 def _leak_lines(dataset: DatasetStudy) -> list[str]:

@@ -345,7 +345,7 @@ class Study:
 
     def __init__(self, run: Run):
         self.run, self.leaks = without_leaked(run)
-        self.datasets = tuple(DatasetStudy(self, record) for record in run.datasets)
+        self.datasets = tuple(DatasetStudy(self, record) for record in self.run.datasets)
 
     def __iter__(self) -> Iterator[DatasetStudy]:
         return iter(self.datasets)
