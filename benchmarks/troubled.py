@@ -5,8 +5,8 @@
 makes `DEST/troubled` (one folder of classes) and `DEST/parts` (with train and test) from what scikit-image and
 scikit-learn ship, prints of each kind how many were planted and found, and ends with exit code 1 where they differ.
 Then it measures near copies: originals of five sources, one changed copy of each (JPEG of quality 50; resized to 80 %;
-2 pixels trimmed from each side; 15 % brighter or darker), in `DEST/copies`, all resized to 32 x 32 as by default. Recall,
-and near copies that were not planted, in all four (2 cores of an AMD EPYC, 2026-11-25, 30 s):
+2 pixels trimmed from each side; 15 % brighter or darker), in `DEST/copies`, all resized to 32 x 32 as by default.
+Recall, and near copies that were not planted, in all four (2 cores of an AMD EPYC, 2026-11-25, 30 s):
 
     near copies  originals       jpeg     resize       crop brightness  not planted
     photographs        200      91.0%      96.0%      94.5%      93.0%            1
