@@ -5,7 +5,17 @@
 makes `DEST/troubled` (one folder of classes) and `DEST/parts` (with train and test) from what scikit-image and
 scikit-learn ship, prints of each kind how many were planted and found, and ends with exit code 1 where they differ.
 Then it measures near copies: originals of five sources, one changed copy of each (JPEG of quality 50; resized to 80 %;
-2 pixels trimmed from each side; 15 % brighter or darker), in `DEST/copies`.
+2 pixels trimmed from each side; 15 % brighter or darker), in `DEST/copies`, all resized to 32 x 32 as by default.
+Recall, and near copies that were not planted, in all four (2 cores of an AMD EPYC, 2026-11-25, 30 s):
+
+    near copies  originals       jpeg     resize       crop brightness  not planted
+    photographs        200      91.0%      96.0%      94.5%      93.0%            1
+    textures           200      98.0%      98.0%      97.5%      98.0%            0
+    32 x 32            200      89.5%      95.5%      71.0%      93.0%            1
+    drawings           200      97.0%     100.0%      79.5%     100.0%            0
+    digits             200     100.0%     100.0%      88.0%     100.0%            0
+
+All other kinds were found in the numbers that were planted.
 """
 
 import argparse

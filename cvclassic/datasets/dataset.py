@@ -98,8 +98,8 @@ class Dataset:
 
         Exact and near ones (`cvclassic.datasets.near_copies`), of the train or the validation split. Empty where the
         test split is our own, and where there are more than 100,000 different images, among which near copies are not
-        looked for, if no exact ones are there. It is found when it is first asked for: 10 s for 10,000 test images
-        among 60,000.
+        looked for, if no exact ones are there. It is found when it is first asked for: 7 s of one core for 10,000 test
+        images beside 50,000 of CIFAR-10.
         """
         if not self.given_test:
             return np.empty(0, np.int64)
