@@ -5,7 +5,7 @@ simulation error: a report says a false "better" in at most 5 % of them, a false
 intervals of 95 % cover the truth in 93 % or more. Rows of `KNOWN` can't keep them, for reasons that are known, and are
 marked; where another row breaks a limit the exit code is 1. It prints a Markdown table. Figures of a row are those of
 each truth: the methods are equal; they differ by the margin; one of each; one differs by twice the margin, and one by
-half of it. In full it takes about 15 minutes on one core.
+half of it. In full it takes 15 to 20 minutes on one core.
 """
 
 import argparse
@@ -353,7 +353,7 @@ def study_of(name: str) -> str:
 def line(name: str, of_truths: list[Row]) -> str:
     """A line of the Markdown table: the same study under each truth."""
     figures = [[getattr(row, figure) for row in of_truths] for figure in FIGURES]
-    cells = (" · ".join("" if each is None else f"{100 * each:.1f}" for each in values) for values in figures)
+    cells = (" · ".join(f"{100 * each:.1f}" for each in values if each is not None) for values in figures)
     broken = any(row.broken for row in of_truths)
     mark = "" if not broken else known(name) or "**broken**"
     return " | ".join((f"| {name}", *cells, f"{mark} |"))

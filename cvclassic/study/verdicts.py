@@ -1,7 +1,7 @@
 """What a difference says against a margin: better by more than it, equivalent, better, or undecided.
 
 The questions that were declared before the test images were looked at are decided together, at Holm's levels, so that
-a report says something false in at most one of twenty runs, however many of them there are.
+a report says a false "better", or a false "equivalent", in at most one of twenty runs, however many of them there are.
 """
 
 from collections.abc import Sequence
