@@ -11,6 +11,7 @@ from cvclassic.study.study import Configuration, DatasetStudy
 from cvclassic.study.tables import METRIC_NAMES, accuracy_text, figure_of, interval_text
 from cvclassic.study.verdicts import Kind
 
+FEW_TRAININGS = 4  # with fewer of large spread intervals cover less than they say (docs/statistics.md)
 MOST_NAMES = 4  # in a list; of more their number is told
 
 
@@ -161,7 +162,9 @@ def _scope(dataset: DatasetStudy, advice: Advice) -> str:
     several = [side for side in sides if side.n_trainings > 1]
     if several:
         names = _joined(list(dict.fromkeys(f"{each.n_trainings} trainings of {each.name}" for each in several)), "and")
-        return f"This is about what such trainings reach, as far as {names} tell{within}."
+        few = max(each.n_trainings for each in several) < FEW_TRAININGS
+        rough = ", which hardly tell how much trainings differ" * few
+        return f"This is about what such trainings reach, as far as {names} tell{rough}{within}."
     return f"This is about these trained models{within}: other trainings may do otherwise."
 
 
