@@ -21,7 +21,7 @@ from cvclassic.report.pictures.subject import Subject, best_on_test_images_first
 from cvclassic.study.study import Configuration
 from cvclassic.study.tables import METRIC_NAMES, accuracy_text, interval_text, percent
 
-TIME_WIDTH, TIME_HEIGHT = 400, 290  # as wide as a phone, for one of them stands beside the answer
+TIME_WIDTH, TIME_HEIGHT = 400, 275  # as wide as a phone, for one of them stands beside the answer
 MOST_LABELS, MOST_LETTERS = 12, 240  # of points; with more of them some alone have names
 MOST_BARS = 40
 LONGEST_NAME = 36
