@@ -188,7 +188,8 @@ def _render(runs: list[tuple[str, Study]], sections: list[Section]) -> str:
         .get_template("page.html.jinja")
         .render(
             sections=sections,
-            runs=[(name, study.run.record, *_header(study)) for name, study in runs],
+            runs=[(name, *_header(study)) for name, study in runs],
+            made=_made(runs),
             most_warnings=MOST_WARNINGS,
             style=Markup(style),
             script=Markup(script),
@@ -196,6 +197,15 @@ def _render(runs: list[tuple[str, Study]], sections: list[Section]) -> str:
             svg=Markup,
         )
     )
+
+
+def _made(runs: list[tuple[str, Study]]) -> list[str]:
+    """When and where the runs were made, those that have it in common together."""
+    found: dict[str, list[str]] = {}
+    for name, study in runs:
+        record = study.run.record
+        found.setdefault(f"{record.created[:10]}, {record.machine}", []).append(name)
+    return [": ".join(filter(None, [", ".join(names), made])) for made, names in found.items()]
 
 
 def _header(study: Study) -> tuple[list[str], list[str]]:
@@ -234,7 +244,7 @@ def _side_by_side(tables: list[tuple[str, Figures]], differ: bool) -> Figures:
             cells = dict(zip(keys, row, strict=True))
             rows.append((mark, [(run, run), *(cells.get(key, ("", None)) for key in columns)]))
     caption = "Each row is compared with what to take of its own run" + ". The runs have different test images" * differ
-    return Figures(caption, (Column("run", "run"), *columns.values()), rows, heads=2)
+    return Figures(caption, (Column("run", "run", setting=True), *columns.values()), rows, heads=2)
 
 
 def _unbroken(text: str) -> str:

@@ -534,10 +534,14 @@ def test_several_runs_stand_side_by_side_each_row_with_its_run(browse, tmp_path)
     assert column(page, "run") == ["first"] * 2 + ["second"] * 3
     assert column(page, "pipeline") == ["svm", "cnn", "svm", "cnn", "mlp"]
     assert len(headings(page)) == 8
+    assert page.locator("header p").inner_text() == "first, second: 2026-01-01, a machine, 2 cores"
     page.locator("tbody summary", has_text="mlp").click()
     assert "fit J\n7" in page.locator(".more:visible").inner_text()
     open_all(page)
     assert page.locator("caption", has_text="different test images").count() == 0
+    phone = browse(tmp_path / "report.html", width=390)
+    assert headings(phone) == ["run", "pipeline", "test accuracy", "verdict"]
+    assert phone.locator(".scroll:has(> .sortable)").evaluate("box => box.scrollWidth - box.clientWidth") == 0
     assert page.locator("table.pairs").count() == 2
     assert faults_by_axe(page) == []
 
