@@ -1,145 +1,30 @@
 """The page in a real browser: headless Chromium, driven by Playwright."""
 
 import re
-import shutil
 from dataclasses import replace
 
 import pytest
 
 from cvclassic.report import answer_html, page_of_run, page_of_runs, parts, table_html
 from cvclassic.report import page as page_module
-from cvclassic.report.pictures import Picture
-from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import results_table
 from tests.made_runs import make_run, make_study
+from tests.report.browsing import (
+    PICTURES,
+    TWO,
+    WIDTHS,
+    broken,
+    column,
+    faults_by_axe,
+    headings,
+    open_all,
+    visible,
+    written,
+)
 from tests.report.conftest import HOSTILE, SCRIPT
 
-HEIGHTS = {1280: 800, 390: 844}  # of one screen, by its width
-WIDTHS = tuple(HEIGHTS)
 TAGS = {"div", "table", "caption", "span", "thead", "tr", "th", "tbody", "td", "h3", "p", "ul", "li"}
-TWO = [("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 60, 9.0)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless browser; without one the tests are skipped."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no browser is here: install Debian's (apt-get install chromium) or Google Chrome")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def browse(chromium):
-    """A function that opens a file in a window of its own; at the end nothing may have gone wrong in any of them."""
-    contexts, faults = [], []
-
-    def browse(path, *, width=1280, anchor="", **options):
-        context = chromium.new_context(viewport={"width": width, "height": HEIGHTS[width]}, **options)
-        contexts.append(context)
-
-        def watch(route):
-            if route.request.url.split("#")[0] == path.as_uri():
-                route.continue_()
-            else:
-                faults.append(f"request of {route.request.url}")
-                route.abort()
-
-        context.route("**/*", watch)
-        page = context.new_page()
-        page.on("console", lambda message: faults.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.goto(path.as_uri() + anchor)
-        return page
-
-    yield browse
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def drawing(name, width, height, text):
-    return Picture(
-        name=name,
-        title=f"The {name}",
-        caption="Further up is better.",
-        alt=f"In {name} the best has 97.5 %.",
-        svg=f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="In {name} the best has 97.5 %." '
-        f'viewBox="0 0 {width} {height}" style="min-width: {width}px"><g fill="currentColor">'
-        f'<text x="10" y="20" font-size="10">{text}</text><rect x="10" y="30" width="50" height="20"/></g></svg>',
-    )
-
-
-PICTURES = [
-    drawing("accuracy-fit-time", 340, 200, "points"),
-    drawing("narrow", 340, 200, "animals"),
-    drawing("wide", 800, 300, "all of them"),
-    drawing("learning-curves", 340, 200, "curves"),
-]
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """The page of a run on two data sets, in one of which a pipeline failed.
-
-    Pictures of our own stand in place of the real ones; a phone can show them whole, but for a wide one.
-    """
-    jobs = [
-        ("animals", "svm", "classical", 20, 11.5),
-        ("animals", "hist", "classical", 100, 2.0),
-        ("animals", "mlp", "neural", "failed: ValueError: <b>no</b>"),
-        ("animals", "cnn", "neural", 18, 1234.5),
-        ("plants", "svm", "classical", 30, 1.0),
-        ("plants", "cnn", "neural", 200, 9.0),
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "pictures", lambda dataset: (PICTURES, []))
-        return written(page_of_run(make_study(jobs, sets=("animals", "plants"))), tmp_path_factory.mktemp("page"))
-
-
-def written(page, folder):
-    """The path of a file that holds the page."""
-    path = folder / "report.html"
-    path.write_bytes(page.encode())
-    return path
-
-
-def visible(page, selector):
-    return [each.is_visible() for each in page.locator(selector).all()]
-
-
-def column(page, heading, table="#set-1 table.sortable"):
-    place = headings(page, table).index(heading) + 1
-    cells = page.locator(f"{table} tbody tr:not(.more) > :nth-child({place})")
-    return [broken(text.strip()) for text in cells.all_inner_texts()]
-
-
-def broken(text):
-    """With the spaces as they were before figures were kept on one line."""
-    return text.replace("\xa0", " ").replace("\u2060", "")
-
-
-def headings(page, table="#set-1 table.sortable"):
-    """Of the columns that are seen."""
-    return [each.inner_text().strip() for each in page.locator(f"{table} thead th").all() if each.is_visible()]
-
-
-def open_all(page):
-    page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
-
-
-def bottom(page, selector):
-    return max((each.bounding_box() for each in page.locator(selector).all()), key=end)
-
-
-def end(box):
-    return box["y"] + box["height"]
 
 
 def test_the_answer_stands_first_and_all_sections_are_there(browse, report):
@@ -223,53 +108,6 @@ def test_it_is_complete_without_scripts_and_on_paper(browse, report):
     assert visible(scripted, "[role=tablist]") == [False]
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-def test_on_paper_all_that_is_folded_is_open(browse, report, scripts):
-    page = browse(report, java_script_enabled=scripts)
-    folded = page.locator("body").bounding_box()["height"]
-    page.emulate_media(media="print")
-    assert all(visible(page, "figure svg, tr:not(.failed) + .more, table.pairs, #measured li, #measured details p"))
-    assert page.locator("body").bounding_box()["height"] > folded + 1500
-    page.emulate_media(media="screen")
-    assert visible(page, "#set-1-wide svg") == [False]
-    assert visible(page, ".more").count(True) == 0
-    if scripts:
-        page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.locator("details:not([open])").count() == 0
-
-
-@pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_row_opens_for_the_figures_that_the_table_has_no_room_for(browse, report, width, scripts):
-    page = browse(report, width=width, java_script_enabled=scripts)
-    assert visible(page, "#set-1 .more").count(True) == 0
-    if width > 600:
-        assert headings(page) == [
-            *("pipeline", "family", "test accuracy", "95 % interval", "verdict", "train accuracy", "fit s", "images/s")
-        ]
-    else:
-        assert headings(page) == ["pipeline", "test accuracy", "verdict", "fit s"]
-    page.locator("#set-1 tbody summary", has_text="svm").focus()
-    page.keyboard.press("Enter")
-    [opened] = [each for each in page.locator("#set-1 .more").all() if each.is_visible()]
-    told = [each.inner_text() for each in opened.locator("dt").all() if each.is_visible()]
-    assert {"macro F1", "F1 interval", "peak MB", "model MB", "features"} <= set(told)
-    assert ("family" in told) == ("95 % interval" in told) == (width <= 600)
-    assert {*told, *headings(page)} >= {"pipeline", "family", "95 % interval", "train accuracy", "images/s"}
-    page.keyboard.press("Enter")
-    assert visible(page, "#set-1 .more").count(True) == 0
-
-
-def test_sorting_moves_what_a_row_opens_for_with_it(browse, report):
-    page = browse(report)
-    page.get_by_role("columnheader", name="fit s").first.get_by_role("button").click()
-    rows = page.locator("#set-1 table.sortable tbody tr").all()
-    assert [row.get_attribute("class") == "more" for row in rows] == [False, True] * 4
-    page.locator("#set-1 tbody summary", has_text="hist").click()
-    [opened] = [n for n, row in enumerate(rows) if n % 2 and row.is_visible()]
-    assert "hist" in rows[opened - 1].inner_text()
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_picture_is_seen_and_only_boxes_scroll_sideways(browse, report, width):
     page = browse(report, width=width)
@@ -292,97 +130,12 @@ def test_every_picture_is_seen_and_only_boxes_scroll_sideways(browse, report, wi
         assert x + w <= width
 
 
-CLEAR = [
-    ("animals", "hog_svm", "classical", 20, 1.0),
-    ("animals", "color_histogram_svm", "classical", 100, 0.004),
-    ("animals", "cnn", "neural", 90, 90.0, {"converged": False}),
-    ("animals", "most_frequent", "baseline", 266, 0.001),
-]
-OPEN = [
-    *(CLEAR[0], ("animals", "cnn", "neural", 21, 90.0), ("animals", "pretrained_svm", "pretrained", 18, 30.0)),
-    *(("animals", f"another_{k}_svm", "classical", 30 + k, 10.0 + 3 * k) for k in range(9)),
-    ("animals", "mlp", "neural", "failed: ValueError: shapes do not match"),
-]
-PAIR = [CLEAR[0], ("animals", "cnn", "neural", 90, 90.0)]
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("jobs", [CLEAR, OPEN, PAIR], ids=["clear", "open", "pair"])
-def test_one_screen_holds_the_answer_one_picture_and_the_warnings(browse, real_pictures, tmp_path, jobs, width):
-    page = browse(written(page_of_run(make_study(jobs)), tmp_path), width=width)
-    screen = HEIGHTS[width]
-    parts = [".todo", ".screen svg"]
-    if width > 600 or jobs is PAIR:
-        parts.append(".reasons")
-    if width > 600 and jobs is not PAIR:
-        parts.append(".screen .warnings")
-    assert page.locator("main .todo, main .screen figure").count() == 2
-    assert [end(bottom(page, part)) <= screen for part in parts] == [True] * len(parts)
-    assert page.evaluate("document.documentElement.scrollHeight") < 3000
-    first, rest = (page.locator(part).inner_text() for part in (".todo", ".reasons"))
-    assert " ".join(broken(f"{first} {rest}").split()) == " ".join(answer(make_study(jobs)["animals"]))
-    sizes = [float(page.locator(part).first.evaluate("e => getComputedStyle(e).fontSize.slice(0, -2)"))
-             for part in (".todo p", ".reasons p")]  # fmt: skip
-    assert sizes[0] > 1.2 * sizes[1]
-    box = page.locator(".scroll:has(> table.sortable)")
-    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0
-    assert "0.0" not in column(page, "fit s")
-
-
-def test_what_must_be_known_stands_beside_the_answer_and_most_of_it_at_once(browse, monkeypatch, tmp_path):
-    made = page_module._block
-    monkeypatch.setattr(page_module, "_block", lambda *a: replace(made(*a), findings=["5 of 9 images are copies"]))
-    jobs = [(*PAIR[0], {"warnings": ("did not converge", "b", "c")}), (*PAIR[1], {"converged": False})]
-    jobs.append(("animals", "mlp", "neural", "failed: killed"))
-    page = browse(written(page_of_run(make_study(jobs, problems=("a file is damaged",))), tmp_path))
-    of_run, of_set = page.locator(".warnings").all()
-    assert of_run.inner_text() == "Warning: a file is damaged"
-    lines = of_set.inner_text().splitlines()
-    assert lines[:2] == ["5 of 9 images are copies", "mlp: failed: killed"]
-    assert lines[2].startswith("Still learning when training ended: cnn")
-    assert lines[3:] == ["Warning from hog_svm: did not converge", "2 more"]
-    of_set.locator("summary").click()
-    assert of_set.inner_text().splitlines()[5:] == ["Warning from hog_svm: b", "Warning from hog_svm: c"]
-    page.locator("details.fold", has_text="Details").locator("summary").click()
-    assert "Warning" not in page.locator("details.fold", has_text="Details").inner_text()
-
-
 def test_the_policy_lets_nothing_in_and_nothing_out():
-    page = page_of_run(make_study(PAIR))
+    page = page_of_run(make_study(TWO))
     [policy] = re.findall('Content-Security-Policy" content="([^"]*)"', page)
     for rule in ("default-src 'none'", "form-action 'none'", "base-uri 'none'"):
         assert rule in policy
     assert "unsafe" not in policy.split("script-src")[1]
-
-
-def test_how_it_was_measured_names_what_is_done_today(browse, report):
-    page = browse(report)
-    open_all(page)
-    text = page.locator("#measured").inner_text()
-    assert not re.search("McNemar|t-test|bootstrap", text)
-    for said in ("A 95 % interval is the range", "fixed before the test images", "exploratory", "Tango's", "Holm's"):
-        assert said in " ".join(text.split())
-
-
-def test_with_the_metric_of_the_data_set_a_phone_shows_that_one(browse, tmp_path):
-    study = make_study(PAIR, metric="balanced_accuracy")
-    page = browse(written(page_of_run(study), tmp_path), width=390)
-    assert headings(page) == ["pipeline", "test balanced accuracy", "verdict", "fit s"]
-
-
-def test_settings_and_sizes_that_tell_rows_apart_stay_in_the_table(browse, tmp_path):
-    names = [f"setting_{k}" for k in range(7)]
-    jobs = [
-        ("animals", "mlp", "neural", 20 + n, 1.0, {"settings": {name: str(k + n) for k, name in enumerate(names)}})
-        for n in range(2)
-    ]
-    sweep = {name: [str(k), str(k + 1)] for k, name in enumerate(names)}
-    path = written(page_of_run(make_study(jobs, sweep=sweep)), tmp_path)
-    assert headings(browse(path, width=390)) == ["pipeline", *names[:2], "test accuracy"]
-    wide = browse(path)
-    assert headings(wide) == ["pipeline", *names[:3], "test accuracy", "95 % interval", "fit s", "verdict"]
-    wide.locator("tbody summary").first.click()
-    assert "setting_6\n6" in wide.locator(".more:visible").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -394,19 +147,6 @@ def test_axe_finds_no_serious_fault(browse, report, width, scheme):
     assert faults_by_axe(page) == []
     open_all(page)
     assert faults_by_axe(page) == []
-
-
-def faults_by_axe(page):
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response
-    assert found["passes"], "axe has checked nothing"
-    return [
-        f"{fault['id']}: {node['html']}"
-        for fault in found["violations"]
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"]
-    ]
 
 
 def test_texts_of_users_are_never_markup(browse, hostile_study, tmp_path):
