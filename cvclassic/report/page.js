@@ -1,5 +1,5 @@
-// Sorting of tables, and a tab for each data set; what is folded opens for a link and on paper. Without it the page is
-// complete, the data sets one below the other.
+// Sorting of tables, and a tab for each data set; what is folded opens on paper, where the style can't do that. Without it
+// the page is complete, the data sets one below the other.
 "use strict";
 
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -36,9 +36,6 @@ addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });
 
-const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-for (let each = target; each; each = each.parentElement.closest("details")) each.open = true;
-
 const sets = [...document.querySelectorAll(".set")];
 if (sets.length > 1) {
   const list = document.createElement("div");
@@ -73,7 +70,7 @@ if (sets.length > 1) {
   });
   document.querySelector("main").prepend(list);
   // A link to a part of a data set, such as #set-2-bars, opens that.
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const linked = sets.findIndex((set) => set.contains(target));
   choose(Math.max(linked, 0));
 }
-target?.scrollIntoView();
