@@ -1,4 +1,5 @@
-// Sorting of tables, and a tab for each data set. Without it the page is complete, the data sets one below the other.
+// Sorting of tables, and a tab for each data set; what is folded opens on paper, where the style can't do that. Without it
+// the page is complete, the data sets one below the other.
 "use strict";
 
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -14,7 +15,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // Numbers largest first, texts from a to z; a second click turns it round. Empty and failed cells stay last. Cells have
 // what they are sorted by in data-value; a column of texts that all are numbers, such as a setting's, is sorted as such.
 function sort(table, heading, column) {
-  const rows = [...table.tBodies[0].rows].map((row) => ({ row, value: row.cells[column].dataset.value ?? "" }));
+  const named = table.tBodies[0].querySelectorAll("tr:not(.more)");
+  const rows = [...named].map((row) => ({ row, value: row.cells[column].dataset.value ?? "" }));
   const all = rows.every(({ value }) => value === "" || Number.isFinite(Number(value)));
   const numeric = all || heading.classList.contains("number");
   const before = heading.getAttribute("aria-sort");
@@ -27,8 +29,12 @@ function sort(table, heading, column) {
     const order = numeric ? a.value - b.value : a.value.localeCompare(b.value, "en", { numeric: true });
     return descending ? -order : order;
   });
-  table.tBodies[0].append(...rows.map(({ row }) => row));
+  table.tBodies[0].append(...rows.flatMap(({ row }) => [row, row.nextElementSibling]));
 }
+
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
 
 const sets = [...document.querySelectorAll(".set")];
 if (sets.length > 1) {

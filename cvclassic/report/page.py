@@ -1,4 +1,8 @@
-"""report.html, one file without anything from outside; and the parts of it that a notebook shows."""
+"""report.html, one file without anything from outside; and the parts of it that a notebook shows.
+
+One screen has the answer, one picture and the warnings; then comes a table of a few columns, whose rows open; what else
+there is is folded.
+"""
 
 import base64
 import functools
@@ -12,41 +16,91 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cvclassic.report.harmless import harmless
-from cvclassic.report.parts import Words, header_of, part, seen_in, words_of
+from cvclassic.report.parts import WARNING, Words, header_of, part, seen_in, words_of
 from cvclassic.report.pictures import Picture, pictures
-from cvclassic.study.study import DatasetStudy, Study
+from cvclassic.study.study import OF_TEST, OF_VALIDATION, DatasetStudy, Study
 from cvclassic.study.tables import Column, PairsTable, Table, figures_table, pairs_table
 
 HERE = Path(__file__).parent
-UNBROKEN = re.compile(r"(?<=\d) (?=%|s\b|±|–)|(?<=[±–=<]) (?=\d)|(?<=\bp) (?=[=<])")  # spaces inside of figures
+UNBROKEN = re.compile(r"(?<=\d) (?=%|s\b|ms\b|±|–)|(?<=[±–=<]) (?=\d)|(?<=\bp) (?=[=<])")  # spaces inside of figures
+MOST_COLUMNS, MOST_ON_A_PHONE = 8, 4  # of a table; the others stand in the row that opens below
+MOST_SETTINGS = 2  # that come before other columns
+MOST_WARNINGS = 4  # that are not folded
+FIRST = "accuracy-fit-time"  # the picture beside the answer
+CURVES = ("training-images", "corruptions", "learning-curves")
+# What a person needs of a row, the most needed first.
+SCORES = tuple(OF_TEST.values())
+NEEDED = ("verdict", "fit_seconds", "ci")
+ALSO_NEEDED = ("family", "answer_seconds", *OF_VALIDATION.values(), "train_accuracy", "predict_images_per_second")
+
+Cell = tuple[str, str | float | None]  # its text, and what it is sorted by
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A table as the page has it: each row is its mark, and of each cell its text and what it is sorted by.
+    """A table as the page has it: each row is its mark and its cells.
 
-    `heads` is the number of columns that name the row.
+    `heads` is the number of columns that name the row. `places` are those of the columns that stand in the table, and
+    `on_a_phone` of those that do so even there; the others are in the row that opens below.
     """
 
     caption: str
     columns: tuple[Column, ...]
-    rows: list[tuple[str, list[tuple[str, str | float | None]]]]
+    rows: list[tuple[str, list[Cell]]]
     heads: int = 1
+
+    @property
+    def places(self) -> list[int]:
+        return sorted(self._by_need[:MOST_COLUMNS])
+
+    @property
+    def on_a_phone(self) -> list[int]:
+        return sorted(self._by_need[:MOST_ON_A_PHONE])
+
+    def rest(self, cells: list[Cell]) -> list[tuple[str, str, bool]]:
+        """What the row opens for: heading and text, and whether these are missing in the table on a phone alone."""
+        among = [k for k, (text, _) in enumerate(cells) if text and k not in self.on_a_phone]
+        return [(self.columns[k].heading, cells[k][0], k in self.places) for k in among]
+
+    @functools.cached_property
+    def _by_need(self) -> list[int]:
+        """Places of the columns with anything in them, the most needed first."""
+        keys = [column.key for column in self.columns]
+        filled = [k for k in range(len(keys)) if any(cells[k][0] for _, cells in self.rows)]
+        scores = [k for k in filled if keys[k] in SCORES]  # that of the data set's metric comes first
+        settings = [k for k in filled if self.columns[k].setting or keys[k] == "n_train"]
+        order = [*range(self.heads), *scores[:1], *settings[:MOST_SETTINGS]]
+        order += [keys.index(key) for key in NEEDED if key in keys]
+        order += [*settings, *(keys.index(key) for key in ALSO_NEEDED if key in keys), *filled]
+        return [k for k in dict.fromkeys(order) if k in filled]
 
 
 @dataclass(frozen=True)
 class Block:
     """What one run says of a data set.
 
-    `run` is its name where the page has several, `seen` the sentences on a sweep that its answer has not, `pairs` None
-    for less than two contenders, or a line that says why it is missing.
+    `run` is its name where the page has several, `findings` what is wrong with the images, `seen` the sentences on a
+    sweep that its answer has not, `pairs` None for less than two contenders, or a line that says why it is missing,
+    `lost` what could not be drawn or made.
     """
 
     run: str
     words: Words
+    findings: list[str]
     seen: list[str]
     pairs: PairsTable | str | None
     lost: list[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must see beside the answer."""
+        return [*self.findings, *self.words.failures, *self.words.warnings, *self.lost]
+
+    @property
+    def details(self) -> list[str]:
+        """How it was judged, and what else there is to know."""
+        remarks = [line for line in self.words.remarks if line not in self.words.warnings]
+        return [*self.words.questions, *remarks]
 
 
 @dataclass(frozen=True)
@@ -57,7 +111,20 @@ class Section:
     name: str
     blocks: list[Block]
     table: Figures | str
-    pictures: list[Picture]
+    drawn: list[Picture]
+
+    @property
+    def first(self) -> Picture | None:
+        """The picture beside the answer."""
+        return next((each for each in self.drawn if each.name == FIRST), None)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [each for each in self.drawn if each.name not in (FIRST, *CURVES)]
+
+    @property
+    def curves(self) -> list[Picture]:
+        return [each for each in self.drawn if each.name in CURVES]
 
 
 def page_of_run(study: Study) -> str:
@@ -121,8 +188,9 @@ def _render(runs: list[tuple[str, Study]], sections: list[Section]) -> str:
         .get_template("page.html.jinja")
         .render(
             sections=sections,
-            runs=[(name, study.run.record, header_of(study)) for name, study in runs],
-            sweeps=any(study.is_sweep for _, study in runs),
+            runs=[(name, *_header(study)) for name, study in runs],
+            made=_made(runs),
+            most_warnings=MOST_WARNINGS,
             style=Markup(style),
             script=Markup(script),
             script_hash=f"sha256-{base64.b64encode(digest).decode()}",
@@ -131,11 +199,27 @@ def _render(runs: list[tuple[str, Study]], sections: list[Section]) -> str:
     )
 
 
+def _made(runs: list[tuple[str, Study]]) -> list[str]:
+    """When and where the runs were made, those that have it in common together."""
+    found: dict[str, list[str]] = {}
+    for name, study in runs:
+        record = study.run.record
+        found.setdefault(f"{record.created[:10]}, {record.machine}", []).append(name)
+    return [": ".join(filter(None, [", ".join(names), made])) for made, names in found.items()]
+
+
+def _header(study: Study) -> tuple[list[str], list[str]]:
+    """The lines on a run, and those that warn."""
+    lines = header_of(study)
+    warnings = [line for line in lines if line.startswith(WARNING)]
+    return [line for line in lines if line not in warnings], warnings
+
+
 def _block(run: str, dataset: DatasetStudy, lost: list[str]) -> Block:
     words = words_of(dataset)
     seen = seen_in([dataset]) if dataset.sizes else []
     pairs = part("The comparison of pairs", pairs_table, dataset)
-    return Block(run, words, [sentence for sentence in seen if sentence not in words.answer], pairs, lost)
+    return Block(run, words, [], [sentence for sentence in seen if sentence not in words.answer], pairs, lost)
 
 
 def _figures_of(dataset: DatasetStudy) -> Figures:
@@ -159,8 +243,8 @@ def _side_by_side(tables: list[tuple[str, Figures]], differ: bool) -> Figures:
         for mark, row in table.rows:
             cells = dict(zip(keys, row, strict=True))
             rows.append((mark, [(run, run), *(cells.get(key, ("", None)) for key in columns)]))
-    caption = "Each row is compared with the winner of its own run" + ". The runs have different test images" * differ
-    return Figures(caption, (Column("run", "run"), *columns.values()), rows, heads=2)
+    caption = "Each row is compared with what to take of its own run" + ". The runs have different test images" * differ
+    return Figures(caption, (Column("run", "run", setting=True), *columns.values()), rows, heads=2)
 
 
 def _unbroken(text: str) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from cvclassic.report.harmless import harmless
 from cvclassic.runs.forecast import Forecast, duration
 from cvclassic.runs.job import Job, Outcome, Result
-from cvclassic.study.tables import percent
+from cvclassic.study.tables import fixed, percent
 
 LONGEST_LINE = 60  # of a job's log
 
@@ -104,4 +104,4 @@ def _varied(jobs: Sequence[Job]) -> set[str]:
 def _told(result: Result) -> str:
     if not result.ok:
         return result.status
-    return f"{percent(result.test_accuracy)} test accuracy, fit {result.fit_seconds:.1f} s"
+    return f"{percent(result.test_accuracy)} test accuracy, fit {fixed(result.fit_seconds, 1)} s"

@@ -9,6 +9,8 @@ from cvclassic.datasets.doctor.mislabelled import probably_mislabelled
 from cvclassic.runs.job import BASELINE, Result
 from cvclassic.runs.settings import describe_settings
 from cvclassic.runs.spec import RunSpec
+from cvclassic.study.advice import Question
+from cvclassic.study.contrasts import p_text
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 from cvclassic.study.tables import percent
 
@@ -104,6 +106,11 @@ def remark_lines(dataset: DatasetStudy) -> list[str]:
     return lines + list(dict.fromkeys(warned))
 
 
+def question_lines(dataset: DatasetStudy) -> list[str]:
+    """The questions that were declared before the test images were looked at, with the figures of their verdicts."""
+    return [_question_line(question) for question in dataset.questions if question.verdict is not None]
+
+
 def failure_lines(dataset: DatasetStudy) -> list[str]:
     """A line for each failed job, with its reason."""
     return [f"{job_words(dataset.study, result)}: {result.status}" for result in dataset.failures]
@@ -112,6 +119,22 @@ def failure_lines(dataset: DatasetStudy) -> list[str]:
 def job_words(study: Study, result: Result) -> str:
     """A job in words: its pipeline, and what else tells it apart from the others on its data set."""
     return ", ".join(filter(None, [result.pipeline, result.job.told(study.varied)]))
+
+
+def _question_line(question: Question) -> str:
+    pairs = zip(question.named, question.sides, strict=True)
+    names = [each.name if side is each else f"the best {each.family} pipeline" for each, side in pairs]
+    verdict, difference = question.verdict, question.verdict.difference
+    interval, inside = (" to ".join(map(_points, each)) for each in (verdict.interval, verdict.equivalence_interval))
+    return (
+        f"Declared before the test: {names[0]} less {names[1]} is {_points(difference.estimate)} points; "
+        f"{100 * verdict.confidence:g} % interval {interval}, and of {100 * verdict.equivalence_confidence:g} %, for "
+        f"equivalence, {inside}; {p_text(difference.p_value)}; margin {100 * verdict.margin:g}; {difference.method}"
+    )
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:.2f}".replace("-", "−")
 
 
 def _repeats_lines(dataset: DatasetStudy) -> list[str]:

@@ -22,18 +22,21 @@ def answer(dataset: DatasetStudy) -> list[str]:
     then what would help, then how the others stand. Of a single pipeline with several settings, what a sweep says.
     """
     contenders, advice = dataset.contenders, dataset.advice
-    if advice is None:
-        sentences = [f"On {dataset.name} there is no result to compare yet."]
-    elif len(contenders) > 1 and len({each.pipeline for each in contenders}) == 1:
-        sentences = what_was_seen([dataset])
-    else:
-        sentences = [*_what_to_do(dataset, advice), *_why(dataset, advice), *_what_would_help(dataset, advice)]
-        sentences += _others(dataset, advice)
+    sentences = what_was_seen([dataset]) if _is_one_pipeline(dataset) else what_to_do(dataset)
+    if advice is not None and not _is_one_pipeline(dataset):
+        sentences += [*_why(dataset, advice), *_what_would_help(dataset, advice), *_others(dataset, advice)]
         if any(each.varied for each in contenders):
             sentences.append("Each stands here with the settings that were best on the validation images.")
     if dataset.study.has_sizes and contenders:
         sentences.append(f"Compared are those with {contenders[0].n_train:,} training images.")
     return sentences + _missing(dataset)
+
+
+def what_to_do(dataset: DatasetStudy) -> list[str]:
+    """The first sentences of the answer: what to take."""
+    if dataset.advice is None:
+        return [f"On {dataset.name} there is no result to compare yet."]
+    return what_was_seen([dataset])[:1] if _is_one_pipeline(dataset) else _what_to_do(dataset, dataset.advice)
 
 
 def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
@@ -55,6 +58,11 @@ def what_was_seen(datasets: Iterable[DatasetStudy]) -> list[str]:
         return "; ".join(f"on {each.name} {clause(each)}" if several else clause(each) for each in scored) + "."
 
     return [*over_sizes, f"Best on validation: {sentence(_best_clause)}", f"Worst: {sentence(_worst_clause)}"]
+
+
+def _is_one_pipeline(dataset: DatasetStudy) -> bool:
+    """Whether settings of a single pipeline are compared."""
+    return len(dataset.contenders) > 1 and len({each.pipeline for each in dataset.contenders}) == 1
 
 
 def _what_to_do(dataset: DatasetStudy, advice: Advice) -> list[str]:
@@ -307,7 +315,7 @@ def _described(configuration: Configuration) -> str:
     )
     return (
         f"{configuration.name} with {validation} of the validation images, {test} of the test images, "
-        f"{configuration.mean('fit_seconds'):.1f} s a fit"
+        f"{_fit(configuration)} a fit"
     )
 
 
@@ -333,6 +341,8 @@ def _costs(configuration: Configuration) -> str:
 def _milliseconds(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.1f} s"
+    if seconds < 0.00005:
+        return "less than 0.1 ms"
     return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
 
 

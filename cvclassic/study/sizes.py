@@ -66,9 +66,9 @@ def crossings(first: Curve, second: Curve) -> list[Crossing]:
 
 
 def crossing_sentence(dataset: DatasetStudy) -> str:
-    """How the best classical and the best neural pipeline (without one the best hybrid) compare over the sizes.
+    """How the two that the first question is about compare over the sizes.
 
-    It is "" where one of them is missing, or they have fewer than two sizes in common.
+    It is "" where there is no question, or they have fewer than two sizes in common.
     """
     pair = _pair(dataset)
     return f"{_crossing_clause(*pair)}." if pair and len(_shared(*pair)) > 1 else ""
@@ -76,13 +76,13 @@ def crossing_sentence(dataset: DatasetStudy) -> str:
 
 def seen_over_sizes(datasets: Sequence[DatasetStudy]) -> list[str]:
     """Two sentences: what is best on validation with the fewest and with the most training images and what it reaches
-    on the test images, and how the best classical and the best neural pipeline compare at all sizes."""
+    on the test images, and how the two that the first question is about compare at all sizes."""
 
     def sentence(clause: Callable[[DatasetStudy], str]) -> str:
         several = len(datasets) > 1
         return "; ".join(f"on {each.name} {clause(each)}" if several else clause(each) for each in datasets) + "."
 
-    return [f"Best on validation: {sentence(_ends_clause)}", f"Classical against neural: {sentence(_pair_clause)}"]
+    return [f"Best on validation: {sentence(_ends_clause)}", f"Over the sizes: {sentence(_pair_clause)}"]
 
 
 def _point(dataset: DatasetStudy, like: Configuration, n_train: int) -> Point | None:
@@ -93,12 +93,12 @@ def _point(dataset: DatasetStudy, like: Configuration, n_train: int) -> Point | 
 
 
 def _pair(dataset: DatasetStudy) -> tuple[Curve, Curve] | None:
-    """The curves of the best classical and the best neural pipeline, without a neural one of the best hybrid."""
-    pair = dataset.best("classical"), dataset.best("neural", "hybrid")
-    if None in pair:
+    """The curves of the two that the first question is about."""
+    if not dataset.questions:
         return None
     by_name = {curve.name: curve for curve in curves(dataset)}
-    return by_name[pair[0].name], by_name[pair[1].name]
+    first, second = dataset.questions[0].named
+    return by_name[first.name], by_name[second.name]
 
 
 def _shared(first: Curve, second: Curve) -> list[int]:
@@ -126,15 +126,14 @@ def _leader_at(size: int, dataset: DatasetStudy) -> str:
 def _pair_clause(dataset: DatasetStudy) -> str:
     pair = _pair(dataset)
     if pair is None:
-        missing = "classical" if dataset.best("classical") is None else "neural or hybrid"
-        return f"there is no {missing} pipeline to compare with {dataset.sizes[-1]:,} training images"
+        return f"there is no second pipeline to compare with {dataset.sizes[-1]:,} training images"
     return _crossing_clause(*pair)
 
 
-def _crossing_clause(classical: Curve, neural: Curve) -> str:
-    pair, found = (classical, neural), crossings(classical, neural)
+def _crossing_clause(one: Curve, other: Curve) -> str:
+    pair, found = (one, other), crossings(one, other)
     if not found:
-        return _no_crossing(classical, neural)
+        return _no_crossing(one, other)
     clauses = []
     for before, after, passing in found:
         first, second = pair[passing], pair[1 - passing]
@@ -145,10 +144,10 @@ def _crossing_clause(classical: Curve, neural: Curve) -> str:
     return ", and ".join(clauses)
 
 
-def _no_crossing(classical: Curve, neural: Curve) -> str:
-    sizes = _shared(classical, neural)
-    leads = sum(classical.points[size].accuracy - neural.points[size].accuracy for size in sizes)
-    first, second = (neural, classical) if leads < 0 else (classical, neural)
+def _no_crossing(one: Curve, other: Curve) -> str:
+    sizes = _shared(one, other)
+    leads = sum(one.points[size].accuracy - other.points[size].accuracy for size in sizes)
+    first, second = (other, one) if leads < 0 else (one, other)
     span = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
     figures = f"at the end {_against(first, second, sizes[-1])}"
     if abs(leads) < 1e-12:

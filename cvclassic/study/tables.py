@@ -36,6 +36,8 @@ class Column:
         Whether it is aligned and sorted as numbers.
     minor : bool
         Whether it is left out where there is little room.
+    setting : bool
+        Whether it is a setting, which tells rows apart.
     """
 
     key: str
@@ -43,6 +45,7 @@ class Column:
     form: Callable[..., str] = str
     numeric: bool = False
     minor: bool = False
+    setting: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,15 @@ def sweep_table(study: Study) -> Table:
     return Table("Every result of the sweep", columns, tuple(rows), tuple(marks))
 
 
+def fixed(figure: float, digits: int) -> str:
+    """1234.56 as "1,234.6"; what is more than 0 and would be rounded to it as "< 0.1"."""
+    if 0 < figure < 0.5 * 10**-digits:
+        return f"< {10**-digits:.{digits}f}"
+    return f"{figure:,.{digits}f}" if figure else "0"
+
+
 def _fixed(digits: int, scale: float = 1.0) -> Callable[[float], str]:
-    return lambda figure: f"{figure / scale:,.{digits}f}"
+    return lambda figure: fixed(figure / scale, digits)
 
 
 RESULTS = (
@@ -200,7 +210,7 @@ _BY_KEY = {column.key: column for column in RESULTS} | {
     "verdict": Column("verdict", "verdict"),
     # With whether it went over the time budget.
     "fit_seconds_of": Column(
-        "fit_seconds", "fit s", lambda fit: f"{fit[0]:,.1f}" + " (over budget)" * fit[1], numeric=True
+        "fit_seconds", "fit s", lambda fit: fixed(fit[0], 1) + " (over budget)" * fit[1], numeric=True
     ),
 }
 _EXTRA = (
@@ -315,7 +325,7 @@ def _sweep_figures(dataset: DatasetStudy) -> Table:
         Column("pipeline", "pipeline"),
         Column("family", "family", minor=True),
         *_columns("n_train") * study.has_sizes,
-        *(Column(name, name) for name in swept),
+        *(Column(name, name, setting=True) for name in swept),
         *_score_columns(dataset.metric),
         *_columns("ci"),
         *extra,

@@ -193,7 +193,9 @@ def test_alt_texts_have_times_and_the_front(study, page):
     front = [r for r in found if not any(beats(other, r) for other in found)]
     for result in found:
         assert f"{result.pipeline} {result.fit_seconds:.3g} s, {100 * result.test_accuracy:.2f} %" in alt
-    head, _, rest = alt.partition("The others")
+    told, _, taken = alt.partition(" What to take: ")
+    assert taken == f"{study.advice.taken.name}."
+    head, _, rest = told.partition("The others")
     assert all((r.pipeline in head) == (r in front) for r in found)
     assert all((r.pipeline in rest) != (r in front) for r in found)
     assert {r.pipeline for r in found} <= set(texts(page["accuracy-fit-time"]))
@@ -218,16 +220,32 @@ def test_the_pareto_front_is_what_nothing_beats(rng):
             assert np.all(np.diff(points[front, 0]) >= 0)
 
 
-def test_confusion_matrices_have_the_shares_of_the_true_class(study, page):
+def test_a_confusion_matrix_of_few_classes_is_small_and_has_counts(study, page):
     said = predictions(study, "cnn")
     shares = np.array([[np.mean(said.y_pred[said.y_true == t] == p) for p in range(3)] for t in range(3)])
-    numbers = [text for text in texts(page["confusion-neural"]) if re.fullmatch(r"[\d.]+", text)]
-    assert [float(n) for n in numbers] == pytest.approx(100 * shares[shares > 0], abs=0.5)
+    counts = [np.sum((said.y_true == t) & (said.y_pred == p)) for t in range(3) for p in range(3)]
+    assert [int(text) for text in texts(page["confusion-neural"]) if text.isdigit()] == counts
+    assert max(size_of(page["confusion-neural"])) < 300
     assert f"{100 * np.mean(said.y_true == said.y_pred):.2f} % of the images" in page["confusion-neural"].alt
     wrong = shares - np.diag(np.diag(shares))
     t, p = np.unravel_index(wrong.argmax(), wrong.shape)
     names = ["cat <b>&", "dog $x$ of a breed whose name is very l…", "frog�"]
     assert f"Most often: {names[t]} taken for {names[p]} (" in page["confusion-neural"].caption
+
+
+def size_of(picture):
+    return [float(side) for side in parsed(picture).get("viewBox").split()[2:]]
+
+
+def test_a_confusion_matrix_of_more_classes_has_the_shares_of_the_true_class():
+    study = scattered(make(classes=[f"class {k}" for k in range(6)]))
+    picture = drawn(study, classes.confusions)["confusion-neural"]
+    said = predictions(study, "cnn")
+    shares = np.array([[np.mean(said.y_pred[said.y_true == t] == p) for p in range(6)] for t in range(6)])
+    numbers = [text for text in texts(picture) if re.fullmatch(r"[\d.]+", text)]
+    assert [float(n) for n in numbers] == pytest.approx(100 * shares[shares > 0], abs=0.5)
+    assert "in % of them" in picture.caption
+    assert max(size_of(picture)) > 300
 
 
 def test_most_confused_are_the_largest_shares_beside_the_diagonal(rng):
@@ -294,6 +312,22 @@ def test_the_pictures_have_the_rivals_of_the_study_not_the_best_on_the_test_imag
     assert not any("lucky" in picture.title + picture.caption + picture.alt for picture in page.values())
 
 
+def test_of_one_family_the_rivals_are_the_two_that_are_compared():
+    study = make([*JOBS[:2], ("animals", "worst_svm", "classical", 90, 0.1)])
+    page = drawn(study, classes.confusions, images.confident_mistakes, images.disagreements)
+    assert [each.name for each in study.questions[0].named] == ["hog_svm", "sobel_svm"]
+    assert list(page) == [
+        *("confusion-classical", "confusion-classical-next", "mistakes-classical", "mistakes-classical-next"),
+        "only-classical-right",
+    ]
+    assert page["confusion-classical-next"].caption.startswith("sobel_svm, the next of the classical ones on the")
+
+
+def test_the_rival_of_a_pretrained_one_is_the_classical_one():
+    study = make([JOBS[0], ("animals", "frozen", "pretrained", 10, 9.0)])
+    assert list(drawn(study, classes.confusions)) == ["confusion-classical", "confusion-pretrained"]
+
+
 def test_without_a_neural_one_the_rival_is_the_hybrid():
     page = drawn(make(JOBS[:3]), classes.confusions)
     assert list(page) == ["confusion-classical", "confusion-hybrid"]
@@ -350,17 +384,18 @@ def test_several_seeds_are_means_with_their_deviation():
     page = drawn(study, accuracy.bars, classes.confusions)
     accuracies = [r.test_accuracy for r in results(study) if r.pipeline == "cnn"]
     text = f"{100 * np.mean(accuracies):.2f} ± {100 * np.std(accuracies, ddof=1):.2f} %"
+    low, high = next(each.interval for each in study.configurations if each.name == "cnn")
+    text += f" ({100 * low:.2f} – {100 * high:.2f})"
     assert text in texts(page["accuracy"])
     assert f"cnn {text}" in page["accuracy"].alt
-    assert page["accuracy"].caption.endswith("the whisker is the mean ± standard deviation over the seeds.")
+    assert page["accuracy"].caption.endswith("Of several seeds it is the mean, ± their standard deviation.")
     assert "seed 0" in page["confusion-classical"].caption
 
 
-def test_a_single_seed_that_succeeded_among_several_has_its_own_whisker():
+def test_a_single_seed_that_succeeded_among_several_has_its_own_interval():
     jobs = [("animals", "hog_svm", "classical", 20, 1.0, {"seed": seed}) for seed in range(2)]
     jobs += [("animals", "cnn", "neural", wrong, 1.0, {"seed": seed}) for seed, wrong in enumerate((40, "failed: no"))]
     page = drawn(make(jobs, repeats=2), accuracy.bars)
-    assert page["accuracy"].caption.endswith("or Wilson's 95 % interval where only one succeeded.")
     low, high = proportion_confint(160, 200, method="wilson")
     assert f"80.00 % ({100 * low:.2f} – {100 * high:.2f})" in texts(page["accuracy"])
 
@@ -386,7 +421,36 @@ def test_each_configuration_of_a_sweep_has_its_point_and_bar():
     shown = {text for text in texts(page["accuracy-fit-time"]) if text.startswith("C=")}
     found = results(study)
     front = pareto_front(*np.array([(r.fit_seconds, r.test_accuracy) for r in found]).T)
-    assert shown == {f"C={dict(found[k].settings)['C']}" for k in front}
+    assert shown == {f"C={dict(found[k].settings)['C']}" for k in front} | {study.advice.taken.name}
+
+
+def test_long_names_that_have_no_room_are_only_those_of_the_front_and_of_what_is_compared():
+    jobs = [(*job[:1], f"{job[1]}_with_a_name_that_is_quite_long", *job[2:]) for job in (*JOBS, *JOBS)]
+    jobs = [(set_name, f"{name}_{k}", *rest) for k, (set_name, name, *rest) in enumerate(jobs)]
+    picture = drawn(study := make(jobs), accuracy.against_fit_time)["accuracy-fit-time"]
+    told = [each.name for question in study.questions for each in question.named]
+    shown = [text for text in texts(picture) if "with_a_name" in text]
+    assert all(name[:30] in " ".join(shown) for name in told)
+    assert len(shown) < len(jobs)
+    assert "They alone have names here" in picture.caption
+
+
+def test_each_point_has_its_interval_as_a_whisker_and_what_to_take_has_a_ring(monkeypatch):
+    figures = []
+    monkeypatch.setattr(Subject, "picture", lambda subject, *words: figures.append(words[-1]))
+    study = make()
+    with style.drawing_style():
+        accuracy.against_fit_time(Subject(study))
+    drawn_lines = [line.get_xydata() for line in figures[0].axes[0].get_lines()]
+    for each in study.contenders:
+        x = each.mean("fit_seconds")
+        expected = [[x, 100 * bound] for bound in each.interval]
+        assert any(line.shape == (2, 2) and np.allclose(line, expected) for line in drawn_lines)
+    rings = [line for line in figures[0].axes[0].get_lines() if line.get_markersize() == accuracy.TAKEN["markersize"]]
+    taken = study.advice.taken
+    [ring] = [line.get_xydata()[0] for line in rings]
+    assert ring == pytest.approx([taken.mean("fit_seconds"), 100 * taken.mean("test_accuracy")])
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()][-1] == "what to take"
 
 
 def test_where_not_all_have_room_those_are_shown_that_are_best_on_validation():

@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from cvclassic.runs.job import Trial, Tuning
-from cvclassic.study.lines import description_lines, failure_lines, header_lines, job_words, remark_lines
+from cvclassic.study.lines import (
+    description_lines,
+    failure_lines,
+    header_lines,
+    job_words,
+    question_lines,
+    remark_lines,
+)
 from cvclassic.study.study import Study
 from tests.made_runs import job, make_run, make_study
 
@@ -110,6 +117,23 @@ def test_the_trainings_of_a_pipeline_are_told_together():
     [line] = [line for line in remark_lines(make_study(jobs, repeats=3, tune=10)["animals"]) if "uned" in line]
     expected = "Tuned: svm, 3 trainings: 2 of them with other settings than its own; 21 settings tried in 11 s each"
     assert line == expected
+
+
+def test_each_declared_question_has_both_of_its_intervals():
+    jobs = [job("svm", "classical", 20), job("cnn", "neural", 21), job("frozen", "pretrained", 60)]
+    study = make_study(jobs)["animals"]
+    first, second = question_lines(study)
+    undecided, better = (question.verdict for question in study.questions)
+    low, high = (f"{100 * bound:.2f}".replace("-", "−") for bound in undecided.interval)
+    inside = " to ".join(f"{100 * bound:.2f}".replace("-", "−") for bound in undecided.equivalence_interval)
+    assert first.startswith(
+        f"Declared before the test: svm less cnn is 0.25 points; 95 % interval {low} to {high}, and of 95 %, for "
+        f"equivalence, {inside}; p = "
+    )
+    assert first.endswith("; margin 1; Tango's score interval, over 400 images")
+    assert "svm less frozen is 10.00 points; 97.5 % interval" in second
+    assert (undecided.confidence, better.confidence) == (0.95, 0.975)
+    assert question_lines(make_study(jobs[:1])["animals"]) == []
 
 
 def test_a_job_in_words_has_what_tells_it_apart():

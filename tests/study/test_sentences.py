@@ -8,7 +8,7 @@ import pytest
 from cvclassic.runs.job import ClassFigures
 from cvclassic.study.intervals import tango_interval
 from cvclassic.study.lines import remark_lines
-from cvclassic.study.sentences import answer, what_was_seen
+from cvclassic.study.sentences import answer, what_to_do, what_was_seen
 from cvclassic.study.study import Study
 from tests.made_runs import job, make_run, make_study
 
@@ -356,6 +356,23 @@ def test_where_all_are_close_it_is_said():
 
 def test_a_single_configuration_has_nothing_to_compare_it_with():
     assert "nothing to compare it with" in seen(swept("1"))[1]
+
+
+def test_what_to_do_begins_the_answer_and_is_not_all_of_it():
+    decided = make_study([job("svm", "classical", 20), job("cnn", "neural", 90)])["animals"]
+    undecided = make_study([job("svm", "classical", 20), job("cnn", "neural", 21)])["animals"]
+    sweep = make_study(swept(), sweep={"depth": list(VALIDATION)}, repeats=2)["animals"]
+    for study, n in ((decided, 1), (undecided, 3), (sweep, 1)):
+        assert what_to_do(study) == answer(study)[:n] != answer(study)
+    assert what_to_do(undecided)[1].startswith("Take svm meanwhile")
+
+
+def test_times_that_are_too_short_to_tell_are_less_than_something():
+    short = {"answer_seconds": 0.00004}
+    [said, *_] = answer(make_study([job("svm", "classical", 20, 0.04, **short), job("cnn", "neural", 90)])["animals"])
+    assert said.endswith("it answers in less than 0.1 ms and learned in less than 0.1 s.")
+    jobs = [job("svm", "classical", 20, 0.04, settings={"C": c}) for c in ("1", "2")]
+    assert "less than 0.1 s a fit" in answer(make_study(jobs, sweep={"C": ["1", "2"]})["animals"])[0]
 
 
 def test_several_data_sets_have_their_own_best_in_the_same_two_sentences():

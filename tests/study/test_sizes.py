@@ -90,7 +90,7 @@ def test_the_sentences_name_what_leads_at_each_end_and_the_crossing():
         ", with 950 training images cnn (91.00 % of the test images, interval overlaps hog_svm)."
     )
     assert crossing == (
-        "Classical against neural: cnn passes hog_svm between 270 and 950 training images "
+        "Over the sizes: cnn passes hog_svm between 270 and 950 training images "
         "(70.00 % against 80.00 %, then 91.00 % against 86.00 %, intervals overlap)."
     )
 
@@ -111,9 +111,7 @@ def test_overlapping_intervals_and_curves_that_never_cross_are_called_so():
     assert ends.endswith("with 950 training images cnn (87.00 % of the test images, interval overlaps hog_svm).")
     assert crossing.endswith("then 87.00 % against 86.00 %, intervals overlap).")
     [_, alone] = seen(jobs_of("hog_svm"))
-    assert alone == (
-        "Classical against neural: there is no neural or hybrid pipeline to compare with 950 training images."
-    )
+    assert alone == "Over the sizes: there is no second pipeline to compare with 950 training images."
     level = [
         ("animals", name, family, 80, 1.0, {"n_train": 90}) for name, family in (("a", "classical"), ("b", "neural"))
     ]
@@ -142,7 +140,7 @@ def test_failed_sizes_are_left_out():
 
 
 def test_where_there_is_no_pair_or_one_size_nothing_is_said_of_crossings():
-    assert crossing_sentence(study_of(jobs_of("hog_svm", "color_svm"))["animals"]) == ""
+    assert crossing_sentence(study_of(jobs_of("hog_svm"))["animals"]) == ""
     assert crossing_sentence(study_of([*jobs_of("hog_svm")[-1:], *jobs_of("cnn")[-1:]])["animals"]) == ""
     assert crossing_sentence(study_of([*jobs_of("hog_svm"), *jobs_of("cnn")[-1:]])["animals"]) == ""
 
@@ -150,6 +148,14 @@ def test_where_there_is_no_pair_or_one_size_nothing_is_said_of_crossings():
 def test_without_a_neural_pipeline_the_best_hybrid_stands_in():
     hybrid = [("animals", "both", "hybrid", *job[3:]) for job in jobs_of("cnn")]
     assert crossing_sentence(study_of([*jobs_of("hog_svm"), *hybrid])["animals"]).startswith("both passes hog_svm")
+
+
+@pytest.mark.parametrize("family", ["classical", "pretrained"])
+def test_the_pair_is_the_one_that_the_answer_s_first_question_is_about(family):
+    jobs = [*jobs_of("hog_svm"), *(("animals", "second", family, *job[3:]) for job in jobs_of("color_svm"))]
+    study = study_of(jobs)["animals"]
+    assert [each.name for each in study.questions[0].named] == ["hog_svm", "second"]
+    assert crossing_sentence(study).startswith("hog_svm passes second between 90 and 270 training images")
 
 
 def test_over_seeds_accuracies_are_means_and_the_sweep_is_judged_at_the_largest_size():

@@ -118,6 +118,18 @@ def test_f1_intervals_are_those_of_each_results_predictions():
     assert [row["f1_interval"] for row in keyed(table)] == [expected, None]
 
 
+def test_no_time_is_nothing_where_it_is_only_short():
+    short = {"fit_seconds": 0.004, "answer_seconds": 0.00003, "model_bytes": 1000, "validation_accuracy": 0.9}
+    jobs = [job("svm", "classical", 10, 0.004, **short), job("mlp", "neural", 10, 0.05, over_budget=True)]
+    study = make_study(jobs)
+    first, second = texts(figures_table(study["animals"]))
+    assert (first["fit s"], first["1 image ms"], first["model MB"]) == ("< 0.1", "< 0.1", "< 0.01")
+    assert second["fit s"] == "0.1 (over budget)"
+    assert texts(results_table(study))[0]["fit s"] == "< 0.1"
+    swept = [job("svm", "classical", 10, 0.004, settings={"C": c}) for c in ("1", "2")]
+    assert texts(figures_table(make_study(swept, sweep={"C": ["1", "2"]})["animals"]))[0]["fit s"] == "< 0.1"
+
+
 def test_figures_that_only_some_runs_have_get_a_column_only_there():
     assert "fit J" not in texts(figures_table(make_study([job("svm", "classical", 10)])["animals"]))[0]
     jobs = [
@@ -138,7 +150,7 @@ def test_what_tuning_took_stands_beside_the_fit_where_there_was_tuning():
         headings = [column.heading for column in table.columns]
         assert headings[headings.index("fit s") :][:3] == ["fit s", "tuning s", "tried"]
         shown = [(row["fit s"], row["tuning s"], row["tried"]) for row in texts(table)]
-        assert shown == [("1.0", "120.0", "1,234"), ("2.0", "0.0", "no search"), ("", "", "")]
+        assert shown == [("1.0", "120.0", "1,234"), ("2.0", "0", "no search"), ("", "", "")]
     assert "tried" not in texts(figures_table(make_study(jobs)["animals"]))[0]
 
 

@@ -1,6 +1,6 @@
 """The report's pictures, as SVG for its page: drawn by matplotlib from what a study says, deciding nothing.
 
-subject.py    what is drawn: a data set's configurations, the best classical and the best neural one, their predictions
+subject.py    what is drawn: a data set's configurations, the two that its first question is about, their predictions
 style.py      colors, fonts, and how a figure becomes inline SVG
 labels.py     names beside points, so that none lies on another
 accuracy.py   accuracy against time, bars with intervals, costs

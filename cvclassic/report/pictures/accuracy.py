@@ -21,9 +21,18 @@ from cvclassic.report.pictures.subject import Subject, best_on_test_images_first
 from cvclassic.study.study import Configuration
 from cvclassic.study.tables import METRIC_NAMES, accuracy_text, interval_text, percent
 
-MOST_LABELS = 20  # of points; with more of them those on the front alone have names
+TIME_WIDTH, TIME_HEIGHT = 400, 275  # as wide as a phone, for one of them stands beside the answer
+MOST_LABELS, MOST_LETTERS = 12, 240  # of points; with more of them some alone have names
 MOST_BARS = 40
-LONGEST_NAME = 30
+LONGEST_NAME = 36
+TAKEN = {  # a ring around what to take
+    "marker": "o",
+    "markersize": 13,
+    "color": INK,
+    "markerfacecolor": "none",
+    "markeredgewidth": 1.2,
+    "linestyle": "none",
+}
 METRICS_ARE = {
     "accuracy": "Share of the test images that are classified rightly",
     "balanced_accuracy": "Share of a class's test images that are classified rightly, in the mean over the classes",
@@ -55,7 +64,7 @@ def bars(subject: Subject) -> list[Picture]:
     axes = figure.subplots()
     _draw_bars(axes, shown, [100 * c.mean(c.test_figure) for c in shown])
     for k, configuration in enumerate(shown):
-        low, high = _whisker(configuration)
+        low, high = configuration.interval
         axes.plot([100 * low, 100 * high], [k, k], color=INK, linewidth=1.2, marker="|", markersize=6)
         axes.annotate(
             _accuracy_text(configuration), (100 * max(high, configuration.mean(configuration.test_figure)), k),
@@ -64,7 +73,9 @@ def bars(subject: Subject) -> list[Picture]:
     metric = METRIC_NAMES[subject.dataset_study.metric]
     axes.set(xlim=(0, 125), xticks=range(0, 101, 20), xlabel=f"test {metric}, %")
     _family_legend(figure, shown, bars=True)
-    caption = f"{METRICS_ARE[subject.dataset_study.metric]}; the whisker is {_whiskers_are(shown)}."
+    caption = f"{METRICS_ARE[subject.dataset_study.metric]}; the whisker is the 95 % interval."
+    if any(configuration.n_trainings > 1 for configuration in shown):
+        caption += " Of several seeds it is the mean, ± their standard deviation."
     baseline = subject.dataset_study.baseline
     if baseline is not None:
         score = 100 * baseline.mean(baseline.test_figure)
@@ -134,39 +145,48 @@ def _against_time(
     times = np.array([measure(configuration) for configuration in shown])
     accuracies = np.array([configuration.mean(configuration.test_figure) for configuration in shown])
     front = pareto_front(times, accuracies)
-    figure = new_figure(WIDTH, 340)
+    taken = subject.dataset_study.advice.taken
+    figure = new_figure(TIME_WIDTH, TIME_HEIGHT)
     axes = figure.subplots()
     of_fit = what == "fit time"
     budget = [subject.time_budget] if of_fit and subject.time_budget is not None else []
-    _set_scales(axes, np.append(times, budget), 100 * accuracies)
+    intervals = np.array([configuration.interval for configuration in shown])
+    _set_scales(axes, np.append(times, budget), 100 * intervals)
     axes.set(xlabel=unit, ylabel=f"test {metric}, %")
     for seconds in budget:
         axes.axvline(seconds, color=INK, linewidth=1, linestyle=":", zorder=1)
     lines = _draw_front(axes, times[front], 100 * accuracies[front])
     for configuration, time, accuracy in zip(shown, times, accuracies, strict=True):
         lines += _draw_point(axes, configuration, time, 100 * accuracy, hollow=of_fit and _over_budget(configuration))
+        if configuration is taken:
+            axes.plot([time], [100 * accuracy], **TAKEN)
     _family_legend(figure, shown, bars=False)
-    labelled = np.arange(len(shown)) if len(shown) <= MOST_LABELS else front
+    names = [named(configuration, LONGEST_NAME) for configuration in shown]
+    labelled, crowded = np.arange(len(shown)), len(shown) > MOST_LABELS or sum(map(len, names)) > MOST_LETTERS
+    if crowded:
+        told = [taken, *(each for question in subject.dataset_study.questions for each in question.named)]
+        labelled = np.array([k for k in labelled if k in front or any(shown[k] is each for each in told)])
     points = np.stack([times[labelled], 100 * accuracies[labelled]], axis=1)
-    _draw_labels(figure, axes, [named(shown[k], LONGEST_NAME) for k in labelled], points, np.array(lines))
+    _draw_labels(figure, axes, [names[k] for k in labelled], points, np.array(lines))
     figures = [f"{named(shown[k])} {form(times[k])}, {percent(accuracies[k])}" for k in range(len(shown))]
     alt = f"Test {metric} against {what}. From the fastest to the best, none beats: "
     alt += listed([figures[k] for k in front], separator="; ") + "."
     if len(front) < len(shown):
         others = [figures[k] for k in range(len(shown)) if k not in front]
         alt += f" The others: {listed(others, separator='; ')}."
-    caption = _time_caption(shown, [shown[k] for k in front]) + (_budget_words(subject, shown) if of_fit else "")
+    if any(each is taken for each in shown):
+        alt += f" What to take: {named(taken)}."
+    caption = _time_caption(shown, crowded) + (_budget_words(subject, shown) if of_fit else "")
     name = f"accuracy-{what.replace(' ', '-')}"
     return [subject.picture(name, f"Test {metric} against {what}", caption, alt, figure)]
 
 
-def _time_caption(shown: list[Configuration], front: list[Configuration]) -> str:
-    names = listed([named(configuration) for configuration in front])
-    caption = f"Up and to the left is better. The line joins those that none beats in both: {names}."
-    if len(shown) > MOST_LABELS:
-        caption += " They alone have names here."
-    if any(len(configuration.results) > 1 for configuration in shown):
-        caption += " Points are means over the seeds, with the standard deviation of the accuracy."
+def _time_caption(shown: list[Configuration], crowded: bool) -> str:
+    caption = "Up and to the left is better. The line joins those that none beats in both; whiskers are 95 % intervals."
+    if crowded:
+        caption += " They alone have names here, and those that the answer compares."
+    if any(configuration.n_trainings > 1 for configuration in shown):
+        caption += " Points are means over the seeds."
     return caption
 
 
@@ -190,14 +210,14 @@ def _draw_front(axes, times: np.ndarray, accuracies: np.ndarray) -> list[tuple]:
 
 
 def _draw_point(axes, configuration: Configuration, x: float, y: float, hollow: bool) -> list[tuple]:
-    """A marker, and a line for the spread over seeds, whose segment comes back."""
-    color, spread = family_color(configuration.family), 100 * (configuration.spread(configuration.test_figure) or 0.0)
-    axes.plot([x, x], [y - spread, y + spread], color=color, linewidth=1.2, alpha=0.7)
+    """A marker, and a whisker for the interval, whose segment comes back."""
+    color, (low, high) = family_color(configuration.family), (100 * bound for bound in configuration.interval)
+    axes.plot([x, x], [low, high], color=color, linewidth=1.2, alpha=0.7, marker="_", markersize=5)
     axes.plot(
         [x], [y], marker=family_marker(configuration.family), color=color, markersize=7, linestyle="none",
         markerfacecolor="none" if hollow else color,
     )  # fmt: skip
-    return [(x, y - spread, x, y + spread)]
+    return [(x, low, x, high)]
 
 
 def _set_scales(axes, times: np.ndarray, accuracies: np.ndarray) -> None:
@@ -263,22 +283,10 @@ def _family_legend(figure, shown: list[Configuration], bars: bool) -> None:
             Line2D([], [], linestyle="none", marker=family_marker(f), color=family_color(f), markersize=7, label=f)
             for f in families
         ]
+        handles.append(Line2D([], [], label="what to take", **TAKEN))
     legend_below(figure, handles)
-
-
-def _whisker(configuration: Configuration) -> tuple[float, float]:
-    """Wilson's interval of a single seed; of several, mean ± standard deviation."""
-    mean, spread = configuration.mean(configuration.test_figure), configuration.spread(configuration.test_figure)
-    return configuration.interval if spread is None else (mean - spread, mean + spread)
-
-
-def _whiskers_are(shown: list[Configuration]) -> str:
-    one, several = "Wilson's 95 % interval", "the mean ± standard deviation over the seeds"
-    kinds = {len(configuration.results) > 1 for configuration in shown}
-    return f"{several}, or {one} where only one succeeded" if len(kinds) > 1 else several if True in kinds else one
 
 
 def _accuracy_text(configuration: Configuration) -> str:
     mean, spread = configuration.mean(configuration.test_figure), configuration.spread(configuration.test_figure)
-    text = accuracy_text((mean, spread))
-    return f"{text} ({interval_text(configuration.interval)})" if spread is None else text
+    return f"{accuracy_text((mean, spread))} ({interval_text(configuration.interval)})"

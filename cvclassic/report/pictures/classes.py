@@ -9,6 +9,7 @@ from cvclassic.report.pictures.style import WIDTH, draw_cells, listed, new_figur
 from cvclassic.report.pictures.subject import Rival, Subject, best_on_test_images_first, left_out, named
 from cvclassic.runs.job import Predictions
 
+MOST_COUNTED = 5  # classes of a small confusion matrix with counts in its cells
 MOST_NUMBERED = 12  # classes of a confusion matrix with numbers in its cells, and in one order only
 MOST_NUMBERED_F1 = 30
 MOST_COLUMNS = 30
@@ -91,10 +92,13 @@ def _confusion(
     numbered = n <= MOST_NUMBERED
     shown = shares if order is None else shares[np.ix_(order, order)]
     names = [short(subject.class_names[k], LONGEST_NAME) for k in (range(n) if order is None else order)]
-    figure = new_figure(390 if numbered else WIDTH, 420 if numbered else 520)
+    counted = n <= MOST_COUNTED
+    side = 130 + 44 * n if counted else 390 if numbered else WIDTH
+    figure = new_figure(side, side + (0 if counted else 30 if numbered else 52))
     if numbered:
         axes = figure.subplots()
-        draw_cells(axes, np.sqrt(shown), np.vectorize(_share_text)(shown))
+        texts = np.vectorize(lambda count: f"{count:,}")(counts) if counted else np.vectorize(_share_text)(shown)
+        draw_cells(axes, np.sqrt(shown), texts)
     else:
         axes, key = figure.subplots(2, 1, height_ratios=[430, 12])
         draw_cells(axes, np.sqrt(shown))
@@ -105,10 +109,10 @@ def _confusion(
     axes.set(xlabel="predicted class", ylabel="true class")
     worst = _worst_text(subject, counts)
     caption = (
-        f"{rival.name}, the best {rival.family} one on the validation images{_of_seed(rival)}. Each row shows, in % of "
-        f"the images of a true class, what they were taken for. {worst}"
+        f"{rival.name}, {rival.role} on the validation images{_of_seed(rival)}. Each row shows what the images of a "
+        f"true class were taken for{'' if counted else ', in % of them'}. {worst}"
     )
-    title, name = f"What {rival.name} takes for what", f"confusion-{rival.family}"
+    title, name = f"What {rival.name} takes for what", f"confusion-{rival.key}"
     if order is not None:
         title, name = f"{title}, similar classes together", f"{name}-sorted"
     elif not numbered:

@@ -19,7 +19,7 @@ from cvclassic.report.pictures.subject import Subject, left_out, named
 from cvclassic.runs.job import Result
 from cvclassic.study.sizes import Curve, crossing_sentence, curves
 from cvclassic.study.study import Configuration, DatasetStudy
-from cvclassic.study.tables import percent
+from cvclassic.study.tables import METRIC_NAMES, percent
 
 MOST_LINES = 10
 MOST_NETWORKS = 6
@@ -68,7 +68,7 @@ def against_training_images(subject: Subject) -> list[Picture]:
         if spreads.any():
             low, high = means - spreads, means + spreads
             axes.fill_between(list(curve.points), low, high, color=style["color"], alpha=0.15, linewidth=0)
-    axes.set(xscale="log", xlabel="training images", ylabel="test accuracy, %")
+    axes.set(xscale="log", xlabel="training images", ylabel=f"test {METRIC_NAMES[study.metric]}, %")
     axes.set_xticks(study.sizes, [f"{n:,}" for n in study.sizes], rotation=90 if len(study.sizes) > 7 else 0)
     axes.xaxis.minorticks_off()
     legend_below(figure)
@@ -77,7 +77,8 @@ def against_training_images(subject: Subject) -> list[Picture]:
     if study.n_seeds > 1:
         caption += " Lines are means over the seeds, bands their standard deviation."
     caption += left_out(shown, found)
-    alt = f"Test accuracy against training images. {crossing} {listed(list(map(_ends, shown)), MOST_LINES, '; ')}."
+    ends = listed([_ends(curve) for curve in shown], MOST_LINES, "; ")
+    alt = f"Test {METRIC_NAMES[study.metric]} against training images. {crossing} {ends}."
     return [subject.picture("training-images", "Accuracy against training images", caption, alt, figure)]
 
 

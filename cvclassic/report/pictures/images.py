@@ -28,7 +28,7 @@ def confident_mistakes(subject: Subject) -> list[Picture]:
 
 
 def disagreements(subject: Subject) -> list[Picture]:
-    """What the best classical pipeline alone gets right, and what the best neural one alone."""
+    """What each of the two rivals alone gets right."""
     images = _images(subject).test
     if images is None or len(subject.rivals) < 2:
         return []
@@ -88,7 +88,7 @@ def _mistakes(subject: Subject, images: np.ndarray, rival: Rival) -> list[Pictur
     )
     alt = f"Wrong with the largest margin, by {name}: {_spoken(subject, rival, chosen)}."
     title = f"What {name} gets wrong most confidently"
-    return [subject.picture(f"mistakes-{rival.family}", title, caption, alt, _gallery(images[chosen], lines))]
+    return [subject.picture(f"mistakes-{rival.key}", title, caption, alt, _gallery(images[chosen], lines))]
 
 
 def _only_right(subject: Subject, images: np.ndarray, right: Rival, wrong: Rival) -> list[Picture]:
@@ -109,7 +109,7 @@ def _only_right(subject: Subject, images: np.ndarray, right: Rival, wrong: Rival
         caption += " Those with its largest margins come first."
     alt = f"{len(found):,} images that {names[0]} alone gets right. {names[1]}: {_spoken(subject, wrong, chosen)}."
     title = f"Right by {names[0]}, wrong by {names[1]}"
-    return [subject.picture(f"only-{right.family}-right", title, caption, alt, _gallery(images[chosen], lines))]
+    return [subject.picture(f"only-{right.key}-right", title, caption, alt, _gallery(images[chosen], lines))]
 
 
 def _name(subject: Subject, number: int) -> str:

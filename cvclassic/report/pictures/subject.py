@@ -15,13 +15,16 @@ from cvclassic.study.study import Configuration, DatasetStudy
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """The best configuration of a family, and the predictions of its first seed that has them.
+    """A contender that the first question is about, and the predictions of its first seed that has them.
 
-    `margins` are the scores of the predicted class less the highest of the others', None where there are no scores
-    per class; `y_true` and `y_pred` are class numbers. All have shape (n_test,).
+    `key` tells it apart from the other one in names of pictures, `role` says in a caption which it is. `margins` are
+    the scores of the predicted class less the highest of the others', None where there are no scores per class;
+    `y_true` and `y_pred` are class numbers. All have shape (n_test,).
     """
 
     configuration: Configuration
+    key: str
+    role: str
     seed: int
     y_true: np.ndarray
     y_pred: np.ndarray
@@ -30,10 +33,6 @@ class Rival:
     @property
     def name(self) -> str:
         return named(self.configuration)
-
-    @property
-    def family(self) -> str:
-        return self.configuration.family
 
     @property
     def right(self) -> np.ndarray:
@@ -66,10 +65,15 @@ class Subject:
 
     @cached_property
     def rivals(self) -> list[Rival]:
-        """The study's best classical and best neural one (without one its best hybrid), if predictions are there."""
-        best = self.dataset_study.best
-        chosen = [c for c in (best("classical"), best("neural", "hybrid")) if c is not None]
-        return [rival for c in chosen if (rival := _rival(c, len(self.class_names))) is not None]
+        """The two that the answer's first question is about, or the only contender, if predictions are there."""
+        study = self.dataset_study
+        chosen = study.questions[0].named if study.questions else study.contenders[:1]
+        keys = [each.family for each in chosen]
+        roles = [f"the best {family} one" for family in keys]
+        if len(set(keys)) < len(keys):
+            keys, roles = [keys[0], f"{keys[1]}-next"], [roles[0], f"the next of the {keys[1]} ones"]
+        found = [_rival(*each, len(self.class_names)) for each in zip(chosen, keys, roles, strict=True)]
+        return [rival for rival in found if rival is not None]
 
     def picture(self, name: str, title: str, caption: str, alt: str, figure) -> Picture:
         """The finished picture of a matplotlib Figure."""
@@ -97,12 +101,12 @@ def left_out(shown: Sequence, found: Sequence) -> str:
     return f" Only the {len(shown)} of {len(found)} that are best on the validation images are shown." if more else ""
 
 
-def _rival(configuration: Configuration, n_classes: int) -> Rival | None:
+def _rival(configuration: Configuration, key: str, role: str, n_classes: int) -> Rival | None:
     for outcome in configuration.succeeded:
         said = outcome.predictions
         if said is not None:
             margins = _margins(said.scores, said.y_pred, n_classes)
-            return Rival(configuration, outcome.result.seed, said.y_true, said.y_pred, margins)
+            return Rival(configuration, key, role, outcome.result.seed, said.y_true, said.y_pred, margins)
     return None
 
 
