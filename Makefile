@@ -10,15 +10,15 @@ compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 # Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 5 minutes.
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 
-# What takes minutes: trainings long enough to tell whether a network learns. Some minutes.
+# What takes longer: trainings long enough to tell whether a network learns, whole runs that are cut off and go on.
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 tests/slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(ARGS)
 
 install: $(INSTALLED)
 

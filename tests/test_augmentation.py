@@ -173,6 +173,7 @@ def test_distorted_copies_are_the_affine_map_that_is_documented(rng):
     assert (columns.min(), columns.max()) == pytest.approx((12 / 1.25, 12 / 0.75), abs=1)
 
 
+@pytest.mark.slow
 def test_distorted_copies_help_where_training_images_stand_upright():
     digits = load("digits")
     X, y = digits.images[digits.train], digits.labels[digits.train]

@@ -216,6 +216,7 @@ def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
     assert not np.array_equal(first[2], other[2])
 
 
+@pytest.mark.slow
 def test_tune_searches_in_all_families_and_says_so(tmp_path, pipeline_file):
     out = tmp_path / "run"
     names = ["--pipeline", "hog_linear_svm,hog_linear_head", "--pipeline", pipeline_file("nearest_mean")]
@@ -269,6 +270,7 @@ def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipel
     assert [path.name for path in out.rglob(".*")] == [".lock"]
 
 
+@pytest.mark.slow
 def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
     out, sleeper = tmp_path / "run", pipeline_file("sleeps")
     chosen = ["--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]
@@ -352,6 +354,7 @@ def test_a_setting_of_the_stack_is_the_same_by_flag_and_by_set(tmp_path, pipelin
     assert [job["settings"] for job in by_set["jobs"]] == [{}, {}]
 
 
+@pytest.mark.slow
 def test_several_experiments_have_a_folder_each_and_resume_together(tmp_path, monkeypatch, pipeline_file):
     from cvclassic.runs import playground
 
@@ -456,6 +459,7 @@ def test_a_fault_of_ours_is_one_line_and_no_traceback(tmp_path, monkeypatch):
     assert_matches("Error: ZeroDivisionError: no luck .test_cli.py, line .* fault of cvclassic", result.stderr)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_run_is_made_again_and_several_are_laid_side_by_side(tmp_path, pipeline_file):
     from cvclassic.cli import app
 

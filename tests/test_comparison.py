@@ -124,7 +124,12 @@ def test_arrays_and_several_sets_of_them(digits):
     X, y = digits.images[:300], np.array(["even", "odd"])[digits.labels[:300] % 2]
     both = cvclassic.compare([(X[:200], y[:200], X[200:], y[200:]), (X, y)], pipelines={"mine": Mine()}, seed=4)
     assert [result.dataset for result in both.results] == ["arrays", "arrays", "arrays_2", "arrays_2"]
-    assert [result.n_test for result in both.results] == [98, 98, 300, 300]  # two look like copies of training images; the second has folds
+    assert [result.n_test for result in both.results] == [
+        98,
+        98,
+        300,
+        300,
+    ]  # two look like copies of training images; the second has folds
     assert {result.seed for result in both.results} == {4}
     assert both.answer.count("\n\n") == 1
 
@@ -178,6 +183,7 @@ def test_a_set_that_is_refused_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_readme_s_script_runs_in_an_empty_folder_without_a_main_guard(tmp_path):
     readme = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)

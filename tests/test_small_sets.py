@@ -103,6 +103,7 @@ def test_every_picture_is_tested_once_and_a_lost_fold_runs_again(tmp_path, pictu
     assert [r.test_accuracy for r in again.results] == [r.test_accuracy for r in found.results]
 
 
+@pytest.mark.slow
 def test_a_single_split_where_it_is_asked_for_or_something_is_varied(tmp_path, pictures, pipeline_file):
     mean = pipeline_file("nearest_mean")
     assert cvclassic.compare(str(pictures), pipelines=mean, folds=1).study["pictures"].record.folds == ()
@@ -122,6 +123,7 @@ def test_arrays_have_folds_but_for_those_with_a_test_part(rng, pipeline_file):
         cvclassic.compare(halves, pipelines=mean, folds=5)
 
 
+@pytest.mark.slow
 def test_contenders_are_trained_again_where_the_seed_makes_a_difference(tmp_path, pictures, pipeline_file, guess):
     out = tmp_path / "run"
     asked = {"pipelines": [pipeline_file("nearest_mean"), guess], "folds": 1, "preset": "standard"}

@@ -79,14 +79,12 @@ class Figures:
 class Block:
     """What one run says of a data set.
 
-    `run` is its name where the page has several, `findings` what is wrong with the images, `seen` the sentences on a
-    sweep that its answer has not, `pairs` None for less than two contenders, or a line that says why it is missing,
-    `lost` what could not be drawn or made.
+    `run` is its name where the page has several, `seen` the sentences on a sweep that its answer has not, `pairs` None
+    for less than two contenders, or a line that says why it is missing, `lost` what could not be drawn or made.
     """
 
     run: str
     words: Words
-    findings: list[str]
     seen: list[str]
     pairs: PairsTable | str | None
     lost: list[str]
@@ -94,7 +92,7 @@ class Block:
     @property
     def warnings(self) -> list[str]:
         """What a reader must see beside the answer."""
-        return [*self.findings, *self.words.failures, *self.words.warnings, *self.lost]
+        return [*self.words.failures, *self.words.warnings, *self.lost]
 
     @property
     def details(self) -> list[str]:
@@ -219,7 +217,7 @@ def _block(run: str, dataset: DatasetStudy, lost: list[str]) -> Block:
     words = words_of(dataset)
     seen = seen_in([dataset]) if dataset.sizes else []
     pairs = part("The comparison of pairs", pairs_table, dataset)
-    return Block(run, words, [], [sentence for sentence in seen if sentence not in words.answer], pairs, lost)
+    return Block(run, words, [sentence for sentence in seen if sentence not in words.answer], pairs, lost)
 
 
 def _figures_of(dataset: DatasetStudy) -> Figures:

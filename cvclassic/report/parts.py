@@ -11,6 +11,7 @@ from cvclassic.study.study import DatasetStudy, Study
 T = TypeVar("T")
 WARNING = "Warning"  # how a line begins that warns
 STILL_LEARNING = "Still learning"
+FINDING = "Data, "  # of the doctor
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Words:
     @property
     def warnings(self) -> list[str]:
         """The remarks that may change what is made of the figures."""
-        return [line for line in self.remarks if line.startswith((WARNING, STILL_LEARNING))]
+        return [line for line in self.remarks if line.startswith((FINDING, WARNING, STILL_LEARNING))]
 
 
 def part(what: str, make: Callable[..., T], *arguments: object) -> T | str:

@@ -245,6 +245,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(digits, tmp_path,
     assert os.listdir(tmp_path) == ["training.csv"]
 
 
+@pytest.mark.slow
 def test_of_short_epochs_several_make_up_a_backup(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(course, "SHORT_EPOCH", 9)  # three epochs of four steps
     fields = {"model": functools.partial(mlp, width=16), "epochs": 11, "learning_rate": 0.01}
@@ -398,6 +399,7 @@ def test_a_backup_sets_nothing_but_the_state_of_callbacks(digits, tmp_path, caps
     assert os.listdir(tmp_path) == ["training.csv"]
 
 
+@pytest.mark.slow
 def test_a_silent_training_prints_nothing_and_is_the_same(digits, tmp_path, capfd):
     few = digits[0][:60], digits[1], digits[2][:60], digits[3]
     fields = {"learning_rate": 0.01, "schedule": "constant", "epochs": 25, "batch_size": 10, "time_budget": 500.0}

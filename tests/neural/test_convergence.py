@@ -35,6 +35,7 @@ def test_more_steps_are_worth_their_while_where_a_falling_loss_meets_an_error(lo
     assert worthwhile(losses, error) is more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_validation", [0, 30, 200])
 def test_a_network_that_had_no_time_was_still_learning(digits, n_validation):
     X, y, X_val, y_val = digits

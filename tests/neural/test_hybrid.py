@@ -42,6 +42,7 @@ def test_hybrid_learns_digits_and_keeps_the_figures_of_its_first_output(digits, 
     assert fitted.history_["val_loss"][best] == pytest.approx(log_loss(y_val, fitted.predict_proba(X_val)), rel=0.15)
 
 
+@pytest.mark.slow
 def test_hybrid_in_another_process(digits, fitted, tmp_path):
     X_val = digits[1][:50]
     (tmp_path / "model.pickle").write_bytes(pickle.dumps(fitted))

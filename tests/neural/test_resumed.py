@@ -11,6 +11,7 @@ import pytest
 from cvclassic.neural import prepare_backend
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the program forks after importing Keras")
 @pytest.mark.skipif(prepare_backend().backend.backend() != "tensorflow", reason="bits are promised on TensorFlow")
 def test_a_training_killed_three_times_ends_as_an_undisturbed_one(tmp_path):

@@ -234,6 +234,7 @@ def test_resnet_small_takes_images_of_any_small_shape(shape):
     assert [layer.filters for layer in network.layers if hasattr(layer, "filters")] == [4, 8, 8, 8, 16, 16, 16]
 
 
+@pytest.mark.slow
 def test_resnet_small_adds_what_its_blocks_find(digits):
     network = resnet_small((16, 16, 1), 3, width=4)
     add = next(layer for layer in network.layers if type(layer).__name__ == "Add")

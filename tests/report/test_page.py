@@ -203,6 +203,7 @@ def of_kind(kind):
 KINDS = ("one beside a failed one", "100 classes", "two gray classes", "nothing yet", "hostile names", "sweep")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_of_every_kind_are_in_order_with_their_real_pictures(browse, real_pictures, tmp_path, kind):
     study, said = of_kind(kind)

@@ -54,6 +54,7 @@ def test_the_size_of_a_model_is_that_of_its_pickle_also_where_plain_pickle_canno
     assert model_bytes(FunctionTransformer(lambda x: x)) > 100
 
 
+@pytest.mark.slow
 def test_peak_memory_rises_with_what_is_used():
     before = peak_memory_bytes()
     block = np.ones(before // 8 + 50 * 2**20 // 8)

@@ -6,6 +6,8 @@ import pytest
 from cvclassic.features import Embedding
 from cvclassic.neural import APPLICATIONS, KerasApplication, prepare_backend
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_the_file_of_the_weights_is_the_one_that_keras_asks_for(name, monkeypatch):

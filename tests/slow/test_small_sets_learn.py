@@ -9,6 +9,8 @@ import pytest
 
 import cvclassic
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NETWORKS = ["cnn", "mlp", "hog_linear_head"]
 
