@@ -129,7 +129,7 @@ def test_arrays_and_several_sets_of_them(digits):
         98,
         300,
         300,
-    ]  # two look like copies of training images; the second has folds
+    ]  # two look like copies; the second has folds
     assert {result.seed for result in both.results} == {4}
     assert both.answer.count("\n\n") == 1
 

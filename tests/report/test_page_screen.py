@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cvclassic.report import page as page_module
+from cvclassic.datasets.doctor.finding import Finding
 from cvclassic.report import page_of_run
 from cvclassic.study.sentences import answer
-from tests.made_runs import make_study
+from cvclassic.study.study import Study
+from tests.made_runs import make_run, make_study
 from tests.report.browsing import HEIGHTS, WIDTHS, bottom, broken, column, end, headings, open_all, visible, written
 
 CLEAR = [
@@ -48,16 +49,20 @@ def test_one_screen_holds_the_answer_one_picture_and_the_warnings(browse, real_p
     assert "0.0" not in column(page, "fit s")
 
 
-def test_what_must_be_known_stands_beside_the_answer_and_most_of_it_at_once(browse, monkeypatch, tmp_path):
-    made = page_module._block
-    monkeypatch.setattr(page_module, "_block", lambda *a: replace(made(*a), findings=["5 of 9 images are copies"]))
+def test_what_must_be_known_stands_beside_the_answer_and_most_of_it_at_once(browse, tmp_path):
     jobs = [(*PAIR[0], {"warnings": ("did not converge", "b", "c")}), (*PAIR[1], {"converged": False})]
     jobs.append(("animals", "mlp", "neural", "failed: killed"))
-    page = browse(written(page_of_run(make_study(jobs, problems=("a file is damaged",))), tmp_path))
+    run = make_run(jobs, problems=("a file is damaged",))
+    findings = (
+        Finding("exact_copies", "warning", 5, (), "5 of 9 images are copies."),
+        Finding("x", "note", 1, (), "?"),
+    )
+    run = replace(run, datasets=(replace(run.datasets[0], findings=findings),))
+    page = browse(written(page_of_run(Study(run)), tmp_path))
     of_run, of_set = page.locator(".warnings").all()
     assert of_run.inner_text() == "Warning: a file is damaged"
     lines = of_set.inner_text().splitlines()
-    assert lines[:2] == ["5 of 9 images are copies", "mlp: failed: killed"]
+    assert lines[:2] == ["mlp: failed: killed", "Data, warning: 5 of 9 images are copies."]
     assert lines[2].startswith("Still learning when training ended: cnn")
     assert lines[3:] == ["Warning from hog_svm: did not converge", "2 more"]
     of_set.locator("summary").click()
