@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from cvclassic.datasets.doctor.finding import SEVERE
 from cvclassic.errors import InputError
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
@@ -55,14 +56,20 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        forecast = Forecast(data)
-        _run(folder.pending(folder.record.jobs), data, folder, watch, record.notes, forecast)
+        forecast, told = Forecast(data), [*record.notes, *_severe(data)]
+        _run(folder.pending(folder.record.jobs), data, folder, watch, told, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():
             folder.add(more)
             _run(more, data, folder, watch, [], forecast)
             study = Study(read_run(out))
         return study, write_faces(study, folder.write) if faces else Faces([], [])
+
+
+def _severe(data: RunData) -> list[str]:
+    """What is to be known of the data before anything runs."""
+    datasets = data.datasets.values()
+    return [f"{each.name}: {found.text}" for each in datasets for found in each.findings if found.severity == SEVERE]
 
 
 def _run(

@@ -2,6 +2,9 @@
 
 import csv
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +13,8 @@ import pytest
 import cvclassic
 from cvclassic import datasets
 from cvclassic.errors import InputError
+
+ROOT = Path(__file__).parents[1]
 
 GUESS = '''"""Right on about nine of ten, which ones is a matter of the seed."""
 import numpy as np
@@ -147,3 +152,18 @@ def test_a_later_seed_that_fails_is_told_and_changes_no_choice(tmp_path, picture
     assert {each.name for each in study.contenders} == {"nearest_mean", "guess"}
     assert [(r.pipeline, r.seed) for r in study.failures] == [("guess", 1)]
     assert "Failed: guess (pretrained, 1 of 2 jobs)." in found.answer
+
+
+def test_what_is_severely_wrong_with_the_pictures_is_told_before_and_after(tmp_path, pictures, pipeline_file):
+    shutil.copy(pictures / "light" / "7.png", pictures / "dark" / "7 again.png")
+    out = tmp_path / "run"
+    command = [sys.executable, str(ROOT / "compare.py"), str(pictures), "--pipeline", pipeline_file("nearest_mean")]
+    done = subprocess.run([*command, "--folds", "1", "--out", out], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = "1 picture is in two or more classes, as exact or near copies"
+    assert done.stderr.index(said) < done.stderr.index("[1/2]")
+    assert f"Data, severe: {said}" in " ".join(done.stdout.split())
+    assert f"Data, severe: {said}" in (out / "report.html").read_text()
+    findings = cvclassic.load_comparison(out).study["pictures"].record.findings
+    [finding] = [each for each in findings if each.kind == "conflicting_labels"]
+    assert (finding.count, set(finding.files)) == (1, {"dark/7 again.png", "light/7.png"})
