@@ -157,7 +157,7 @@ class Comparison:
     Attributes
     ----------
     study : cvclassic.study.study.Study
-        Contenders, winners and contrasts by data set.
+        Of each data set the contenders, the questions with their verdicts, and what to take.
     folder : Path
         The run's, temporary where the call named none.
     """
