@@ -162,7 +162,7 @@ def _learning_lines(dataset: DatasetStudy) -> list[str]:
         return []
     return [
         f"Still learning when training ended: {', '.join(parts)}. More steps promise more accuracy: --preset full, "
-        "--epochs or --set min_steps="
+        "--epochs or --set min_steps=N"
     ]
 
 

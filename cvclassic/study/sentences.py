@@ -180,7 +180,7 @@ def _what_would_help(dataset: DatasetStudy, advice: Advice) -> list[str]:
     sentences = []
     unfinished = list(dict.fromkeys(each.name for question in advice.questions for each in question.unfinished))
     if unfinished:
-        sentences.append(f"Train {_joined(unfinished, 'and')} longer: --preset full, or --set min_steps=.")
+        sentences.append(f"Train {_joined(unfinished, 'and')} longer: --preset full, or --set min_steps=N.")
     for question in advice.open:
         settling = question.verdict and question.verdict.settling
         if settling:
@@ -203,7 +203,7 @@ def _weakest_class(dataset: DatasetStudy, advice: Advice) -> list[str]:
     right = round(worst.recall * worst.n_test)
     if wilson_interval(right, worst.n_test)[1] >= recall:
         return []
-    return [f"Hardest is {worst.name}: {right:,} of {worst.n_test:,} are told; more pictures of it would help most."]
+    return [f"Hardest is {worst.name}: {right:,} of {worst.n_test:,} are told; more pictures of it may help most."]
 
 
 def _others(dataset: DatasetStudy, advice: Advice) -> list[str]:

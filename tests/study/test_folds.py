@@ -140,7 +140,7 @@ def test_networks_that_were_still_learning_are_told_with_what_to_do():
     assert study.configurations[0].converged is study.outcomes[0].result.converged is False
     assert remark_lines(study)[0] == (
         "Still learning when training ended: net (1 of 3 trainings). More steps promise more accuracy: --preset full, "
-        "--epochs or --set min_steps="
+        "--epochs or --set min_steps=N"
     )
     settled = [Outcome(replace(each.result, converged=True), each.predictions) for each in nets]
     assert folded_study(*settled).configurations[0].converged is True
