@@ -203,6 +203,7 @@ def test_standard_sets_that_fail_to_load_are_replaced_too_unless_they_were_named
     assert_matches("mnist.npz.* Running digits and shapes instead", result.stderr)
 
 
+@pytest.mark.slow
 def test_same_seed_same_classical_predictions_other_seed_other_split(tmp_path):
     def predictions(name, seed):
         out = tmp_path / name
@@ -244,6 +245,7 @@ def test_a_plain_tune_is_told_what_it_takes(plain):
     assert_matches("Error: --tune takes the seconds that each pipeline may search, such as --tune 120", result.stderr)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
     out, sleeper = tmp_path / "run", pipeline_file("sleeps")
     chosen = ["--dataset", "digits", "--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]
@@ -318,6 +320,7 @@ def test_the_mean_corruption_error_is_a_column_and_its_images_are_told(tmp_path,
     assert json.loads((out / "run.json").read_text())["spec"]["corruptions"] is True
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_path, pipeline_file):
     out, sleeper = tmp_path / "run", pipeline_file("sleeps")
     first = ["--pipeline", pipeline_file("nearest_mean"), "--pipeline", sleeper]

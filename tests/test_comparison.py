@@ -120,6 +120,7 @@ def test_a_run_whose_pipelines_have_changed_is_not_resumed(tmp_path, pipeline_fi
         cvclassic.resume(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_arrays_and_several_sets_of_them(digits):
     X, y = digits.images[:300], np.array(["even", "odd"])[digits.labels[:300] % 2]
     both = cvclassic.compare([(X[:200], y[:200], X[200:], y[200:]), (X, y)], pipelines={"mine": Mine()}, seed=4)

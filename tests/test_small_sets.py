@@ -118,6 +118,7 @@ def test_a_single_split_where_it_is_asked_for_or_something_is_varied(tmp_path, p
         cvclassic.compare("digits", pipelines=mean, folds=1800)
 
 
+@pytest.mark.slow
 def test_arrays_have_folds_but_for_those_with_a_test_part(rng, pipeline_file):
     X, y = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
     mean = pipeline_file("nearest_mean")
@@ -144,6 +145,7 @@ def test_contenders_are_trained_again_where_the_seed_makes_a_difference(tmp_path
     assert cvclassic.resume(out).results == found.results
 
 
+@pytest.mark.slow
 def test_a_later_seed_that_fails_is_told_and_changes_no_choice(tmp_path, pictures, pipeline_file, guess):
     guess.write_text(GUESS.replace("FAILS_FROM", "1"))
     asked = {"pipelines": [pipeline_file("nearest_mean"), guess], "folds": 1, "preset": "standard"}

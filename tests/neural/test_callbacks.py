@@ -297,6 +297,7 @@ def test_a_training_killed_after_its_last_epoch_trains_no_more(digits, tmp_path,
     assert model.score(digits[1], digits[3]) == pytest.approx(model.history_["val_accuracy"][model.best_epoch_])
 
 
+@pytest.mark.slow
 def test_a_backup_of_other_settings_is_not_used_and_a_failed_training_leaves_none(digits, tmp_path, capsys):
     interrupted(digits, tmp_path, KillAt(2))
     (tmp_path / "backup" / "photos.txt").write_text("mine")
@@ -372,6 +373,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_backup_is_not_used(digits, tmp_path, damage, capsys):
     interrupted(digits, tmp_path, KillAt(2))

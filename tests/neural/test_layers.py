@@ -156,6 +156,7 @@ def test_maxout_learns_the_absolute_value():
     assert sum(float(loss) for loss in model.losses) == pytest.approx(penalty, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_layers_survive_saving_and_another_process(tmp_path):
     inputs = keras.Input((24, 24, 1))
     vector = HOGLayer(orientations=7, cell_size=(6, 4), block_size=1, block_norm="L1")(inputs)

@@ -181,6 +181,7 @@ def test_the_cnn_has_each_activation():
     assert np.linalg.norm(np.array(outputs)[:, None] - outputs, axis=2)[~np.eye(8, dtype=bool)].min() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prelu", "maxout"])
 def test_activations_with_weights_of_their_own_learn_and_are_pickled(digits, name):
     model = train(digits, functools.partial(cnn, activation=name), epochs=1, batch_size=20)

@@ -59,7 +59,13 @@ CLASSICAL = [name for name, file in builtin_pipelines().items() if file.family =
 
 # A dictionary of patches takes long to learn, so that patches_svm has one shape only.
 @pytest.mark.parametrize(
-    ("name", "shape"), [(n, s) for n in CLASSICAL for s in SHAPES if n != "patches_svm" or len(s) == 3]
+    ("name", "shape"),
+    [
+        pytest.param(n, s, marks=[pytest.mark.slow] * (n == "patches_svm"))
+        for n in CLASSICAL
+        for s in SHAPES
+        if n != "patches_svm" or len(s) == 3
+    ],
 )
 def test_classical_pipelines_fit_images_of_any_usual_shape(name, shape, rng):
     file = builtin_pipelines()[name]

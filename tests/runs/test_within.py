@@ -36,6 +36,7 @@ def test_enough_time_cuts_nothing():
     assert (data.spec.preset, len(data.datasets["arrays"].folds)) == ("standard", 5)
 
 
+@pytest.mark.slow
 def test_the_less_time_the_more_is_cut():
     cuts = []
     for seconds in (100, 60, 40, 20, 1):
