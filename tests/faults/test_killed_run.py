@@ -65,7 +65,7 @@ def test_a_killed_run_resumes_in_its_epoch(tmp_path):
     assert len(json.loads(state.read_text())["history"]) == 6
     code, output = compare("--resume", run)
     assert code == 0, output
-    [log], [result] = run.rglob("worker.log"), run.rglob("result.json")
+    [log], [result] = (run.glob(f"digits/killed_once*/{name}") for name in ("worker.log", "result.json"))
     assert re.findall(r"^epoch (\d)/9", log.read_text(), re.MULTILINE) == ["7", "8", "9"]
     assert len(json.loads(result.read_text())["history"]["val_loss"]) == 9
     assert [int(row["epoch"]) for row in csv_rows(result.parent)] == list(range(9))
