@@ -50,10 +50,6 @@ class Question:
         return self.named[0 if self.verdict.ahead == "first" else 1]
 
     @property
-    def behind(self) -> "Configuration | None":
-        return None if self.ahead is None else self.named[self.named.index(self.ahead) - 1]
-
-    @property
     def voided(self) -> bool:
         """Whether the test images decide it, and yet nothing is claimed: what is not ahead was still learning."""
         if self.verdict is None or self.verdict.kind is Kind.UNDECIDED:

@@ -101,7 +101,7 @@ def _why(dataset: DatasetStudy, advice: Advice) -> list[str]:
     for question in advice.questions:
         clauses = [_role(dataset, question, place, told) for place in (0, 1)]
         sentences.append(f"{_capital('; '.join(filter(None, clauses)))}.")
-        sentences += _verdict(dataset, question)
+        sentences += _verdict(question)
     return [*sentences, _scope(dataset, advice)] if advice.questions else sentences
 
 
@@ -123,7 +123,7 @@ def _role(dataset: DatasetStudy, question: Question, place: int, told: list[Conf
     return f"{chosen}; by the mean over the folds it is {named.name} ({_score(named)})"
 
 
-def _verdict(dataset: DatasetStudy, question: Question) -> list[str]:
+def _verdict(question: Question) -> list[str]:
     first, second = (_side_name(*pair) for pair in zip(question.named, question.sides, strict=True))
     verdict = question.verdict
     if verdict is None:

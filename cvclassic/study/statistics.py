@@ -1,14 +1,14 @@
 """Statistics of results: counts and figures, an interval of a proportion, and tests.
 
 SciPy's where it has them. Holm's correction is four lines, for which statsmodels would be a large dependency; the tests
-hold it, and McNemar's test, against statsmodels.
+hold it against statsmodels.
 """
 
 from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
 from cvclassic.errors import InputError
 
@@ -23,18 +23,6 @@ def wilson_interval(correct: float, n: float, confidence: float = 0.95) -> tuple
     half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = (center - half) / (1 + z**2 / n), (center + half) / (1 + z**2 / n)
     return 0.0 if p <= 0 else low, 1.0 if p >= 1 else high  # exact there, which the formula's rounding is not
-
-
-def mcnemar(first_only: int, second_only: int) -> float:
-    """p-value of McNemar's exact test, two-sided (McNemar 1947): might both be right equally often?
-
-    Parameters
-    ----------
-    first_only, second_only : int
-        Images that only the first, and only the second classifier gets right; the others tell nothing.
-    """
-    discordant = first_only + second_only
-    return float(binomtest(first_only, discordant).pvalue) if discordant else 1.0
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics
-from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from cvclassic.errors import InputError
@@ -16,7 +15,6 @@ from cvclassic.study.statistics import (
     confusion_matrix,
     holm,
     macro_f1,
-    mcnemar,
     wilson_interval,
 )
 
@@ -50,12 +48,6 @@ def test_wilson_interval_is_scipys(correct, n):
     for confidence in (0.9, 0.95):
         found = binomtest(correct, n).proportion_ci(confidence_level=confidence, method="wilson")
         assert wilson_interval(correct, n, confidence) == pytest.approx((found.low, found.high), abs=1e-12)
-
-
-@given(st.integers(0, 3000), st.integers(0, 3000))
-def test_mcnemar_is_statsmodels(first_only, second_only):
-    reference = reference_mcnemar([[0, first_only], [second_only, 0]], exact=True).pvalue
-    assert mcnemar(first_only, second_only) == pytest.approx(1.0 if np.isnan(reference) else reference, rel=1e-9)
 
 
 @settings(max_examples=20)  # statsmodels takes its time
