@@ -153,7 +153,8 @@ def _no_crossing(one: Curve, other: Curve) -> str:
     level = [abs(lead) < 1e-12 for lead in leads]
     if all(level):
         return f"{first.name} and {second.name} are level with {span} training images ({figures})"
-    return f"{first.name} {'is never behind' if any(level) else 'stays ahead of'} {second.name} with {span} training images ({figures})"
+    how = "is never behind" if any(level) else "stays ahead of"
+    return f"{first.name} {how} {second.name} with {span} training images ({figures})"
 
 
 def _against(first: Curve, second: Curve, size: int) -> str:
