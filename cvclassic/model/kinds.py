@@ -17,7 +17,8 @@ from sklearn.base import BaseEstimator
 from cvclassic.errors import InputError
 
 Value = object
-"""What stands in a file: None, bool, int, float, str, lists, tuples and dicts of these, arrays, estimators, functions."""
+"""What stands in a file: None, bool, int, float, str, bytes, lists, tuples and dicts of these, arrays, estimators and
+functions."""
 
 Shape = tuple[int, ...] | None
 """Of one image, (height, width[, 3]), or of its features, (n,); None where that isn't known."""

@@ -1,4 +1,4 @@
-"""What a `.cvc` file may hold of `cvclassic.neural`: a network is its model function by name, and its weights as arrays.
+"""What a `.cvc` file may hold of `cvclassic.neural`: a network is its model function's name, and its weights as arrays.
 
 Keras's own description of a network is never written nor read: it can name what is to be imported (CVE-2025-1550).
 """

@@ -153,15 +153,11 @@ class Model:
             raise InputError(f"class_names={self.class_names!r:.200}; they are texts, one for each class.")
         if len(set(self.class_names)) < len(self.class_names):
             raise InputError(f"class_names={self.class_names!r:.200}; two of them are the same.")
-        numbers = np.asarray(getattr(self.pipeline, "classes_", []))
-        if (
-            not len(numbers)
-            or numbers.dtype.kind not in "iuf"
-            or not np.isin(numbers, range(len(self.class_names))).all()
-        ):
+        numbers, n = np.asarray(getattr(self.pipeline, "classes_", [])), len(self.class_names)
+        if not len(numbers) or numbers.dtype.kind not in "iuf" or not np.isin(numbers, range(n)).all():
             raise InputError(
-                f"The pipeline's classes_ are {numbers[:10].tolist()}; they are the numbers of the {len(self.class_names)} "
-                "class names, from 0 on. Fit it on such numbers."
+                f"The pipeline's classes_ are {numbers[:10].tolist()}; they are the numbers of the {n} class names, from "
+                "0 on. Fit it on such numbers."
             )
 
     def _images(self, pictures: Pictures) -> np.ndarray:

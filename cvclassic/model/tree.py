@@ -1,4 +1,4 @@
-"""A fitted pipeline as JSON and arrays, and back: a tree of known classes with their parameters and what they learned."""
+"""A fitted pipeline as JSON and arrays, and back: a tree of known classes, their parameters and what they learned."""
 
 import math
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def encode(value: Value, members: Members, depth: int = 0) -> Json:
 
 
 def decode(value: Json, take: Callable[[str], bytes], n_classes: int, depth: int = 0) -> Value:
-    """The value; `take` gives a member's content. InputError for what `encode` doesn't make, or can't be what it says."""
+    """The value; `take` gives a member's content. InputError for what `encode` doesn't make, or can't be so."""
     if depth > DEEPEST:
         raise InputError(f"its parts stand inside one another more than {DEEPEST} deep")
     if isinstance(value, list):
