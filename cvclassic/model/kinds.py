@@ -70,6 +70,8 @@ _TABLES = {
     "cvclassic.svm": "cvclassic.model.kinds_svm",
     "pipelines": "cvclassic.model.kinds_pipelines",
     "sklearn": "cvclassic.model.kinds_sklearn",
+    "sklearn.ensemble": "cvclassic.model.kinds_trees",
+    "sklearn.tree": "cvclassic.model.kinds_trees",
 }
 _FUNCTIONS = {
     "cvclassic.neural.cnn",
@@ -176,7 +178,7 @@ def name_of_function(function: Callable) -> str | None:
 
 @cache
 def _described(name: str) -> Kind | None:
-    prefix = next((each for each in _TABLES if name == each or name.startswith(f"{each}.")), None)
+    prefix = max((each for each in _TABLES if name.startswith(f"{each}.")), key=len, default=None)
     if prefix is None:
         return None
     kinds = importlib.import_module(_TABLES[prefix]).KINDS

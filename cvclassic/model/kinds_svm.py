@@ -46,7 +46,8 @@ def _check_kernel(svm: KernelSVM, shape: Shape, n_classes: int) -> None:
     agree(svm.backend in BACKENDS, "backend of its KernelSVM")
     _check_numbers("KernelSVM", svm.gamma_, svm.degree, svm.coef0)
     if svm.backend == "nystroem":
-        agree(None not in (svm.landmarks_, svm.projection_, svm.linear_), "the Nyström map of its KernelSVM")
+        whole_map = all(hasattr(svm, name) for name in ("landmarks_", "projection_", "linear_"))
+        agree(whole_map, "the Nyström map of its KernelSVM")
         agree(type(svm.linear_) is LinearSVM, "linear_ of its KernelSVM")
         agree(svm.landmarks_.shape == (len(svm.projection_), svm.n_features_in_), "landmarks_ of its KernelSVM")
         _check_linear(svm.linear_, svm.projection_.shape[1:], k)

@@ -156,8 +156,8 @@ class Model:
         numbers, n = np.asarray(getattr(self.pipeline, "classes_", [])), len(self.class_names)
         if not len(numbers) or numbers.dtype.kind not in "iuf" or not np.isin(numbers, range(n)).all():
             raise InputError(
-                f"The pipeline's classes_ are {numbers[:10].tolist()}; they are the numbers of the {n} class names, from "
-                "0 on. Fit it on such numbers."
+                f"The pipeline's classes_ are {numbers[:10].tolist()}; they are the numbers of the {n} class names, "
+                "from 0 on. Fit it on such numbers."
             )
 
     def _images(self, pictures: Pictures) -> np.ndarray:

@@ -125,14 +125,19 @@ def check(estimator: Value, shape: Shape, n_classes: int) -> Shape:
 def _known(estimator: object) -> Kind:
     kind = kind_of(estimator)
     if kind is None:
-        raise Unsavable(
-            f"{type(estimator).__name__} ({type(estimator).__module__}) can't be saved: it is no part that a .cvc file "
-            "may hold. Register it by cvclassic.model.register where it is your own"
-        )
+        raise Unsavable(f"{type(estimator).__name__} can't be saved: {_advice(type(estimator))}")
     reason = kind.refuse(estimator)
     if reason:
         raise Unsavable(f"{type(estimator).__name__} can't be saved: {reason}")
     return kind
+
+
+def _advice(found: type) -> str:
+    if found.__module__.startswith("sklearnex."):
+        return "use cvclassic.svm.KernelSVM, which is fitted by scikit-learn-intelex too"
+    if found.__module__.startswith("sklearn."):
+        return "docs/models.md lists the classes of scikit-learn that can"
+    return f"{found.__module__} is no module of cvclassic; let it be by cvclassic.model.register"
 
 
 def _encoded_estimator(estimator: BaseEstimator, members: Members, depth: int) -> Json:
