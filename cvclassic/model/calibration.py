@@ -15,6 +15,7 @@ from cvclassic.errors import InputError
 LEAST_IMAGES = 20  # that a calibration is fitted on
 STEEPNESS = (-7.0, 7.0)  # natural logarithms of the factors that are tried
 SMALLEST = 1e-12  # probability whose logarithm is taken
+LARGEST = 1e100  # slope; further ones make no other probabilities
 METHODS = ("sigmoid", "temperature")
 
 
@@ -42,8 +43,9 @@ class Calibration:
 
     def __post_init__(self):
         numbers = (self.slope, self.offset, self.n_images)
-        if self.method not in METHODS or not all(isinstance(v, int | float) and np.isfinite(v) for v in numbers):
-            raise InputError(f"There is no calibration with the method {self.method!r} and the numbers {numbers}.")
+        fine = all(isinstance(v, int | float) and abs(v) < LARGEST for v in numbers)
+        if self.method not in METHODS or not fine or not isinstance(self.of_probabilities, bool):
+            raise InputError(f"There is no calibration {str(self.method)[:20]!r} with the numbers {str(numbers)[:80]}.")
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities (n, n_classes), float64, of scores (n, n_classes), or (n,) for two classes."""

@@ -12,7 +12,7 @@ from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
 from cvclassic.model.archive import Archive, archive_bytes, replaced, write_archive
 from cvclassic.model.calibration import Calibration
-from cvclassic.model.kinds import LARGEST
+from cvclassic.model.kinds import LARGEST, NotKnown
 from cvclassic.model.model import Model
 from cvclassic.model.tree import Json, Members, Unsavable, check, decode, encode
 
@@ -89,8 +89,8 @@ def read_model(source: str | os.PathLike | bytes) -> Model:
         with Archive(source if isinstance(source, bytes) else Path(source)) as archive:
             return _model(archive)
     except InputError as error:
-        advice = "Copy or save it again" if _is_damage(error) else "See docs/models.md"
-        raise InputError(f"{name} can't be read as a model: {error}. {advice}.") from error
+        advice = "" if isinstance(error, NotKnown) else " Copy it once more, or save the model again."
+        raise InputError(f"{name} can't be read as a model: {error}.{advice}") from error
     except (MemoryError, RecursionError) as error:
         raise InputError(f"{name} can't be read as a model: it takes more memory than there is.") from error
 
@@ -116,10 +116,6 @@ def _encoded(model: Model, members: Members) -> Json:
         return encode(model.pipeline, members)
     except Unsavable as error:
         raise InputError(f"The model can't be saved: {error}.") from error
-
-
-def _is_damage(error: InputError) -> bool:
-    return "register" not in str(error) and "version" not in str(error)
 
 
 def _model(archive: Archive) -> Model:
@@ -154,7 +150,7 @@ def _description(content: bytes) -> dict[str, Json]:
         raise InputError(f"its {DESCRIPTION} is no JSON ({type(error).__name__})") from error
     version = found.get("format") if isinstance(found, dict) else None
     if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
-        raise InputError(f"it has format {version}, and this version reads up to {FORMAT}: update cvclassic")
+        raise NotKnown(f"it has format {version}, and this version reads up to {FORMAT}: update cvclassic")
     if version is not True and version == FORMAT and found.keys() == _FIELDS:
         return found
     raise InputError(f"its {DESCRIPTION} is none of a model of format {FORMAT}")

@@ -26,6 +26,10 @@ Shape = tuple[int, ...] | None
 LARGEST = 2**24  # features of an image, pixels of one, and any whole number among parameters
 
 
+class NotKnown(InputError):
+    """A file is whole, but needs a class, a function or a version that is not here; the message tells where it is."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A class of estimators that can be saved.
@@ -139,10 +143,10 @@ def anything(value: Value) -> bool:
 
 
 def kind_called(name: str) -> Kind:
-    """The kind of this name; InputError where none is known."""
+    """The kind of this name; `NotKnown` where there is none."""
     kind = _REGISTERED_KINDS.get(name) or _described(name)
     if kind is None:
-        raise InputError(_unknown(name))
+        raise _not_known(name)
     return kind
 
 
@@ -159,12 +163,12 @@ def kind_of(estimator: object) -> Kind | None:
 
 
 def function_called(name: str) -> Callable:
-    """The function of this name; InputError where none is known."""
+    """The function of this name; `NotKnown` where there is none."""
     if name in _FUNCTIONS:
         return _loaded(name)
     found = _REGISTERED.get(name)
     if found is None or isinstance(found, type):
-        raise InputError(_unknown(name))
+        raise _not_known(name)
     return found
 
 
@@ -212,8 +216,8 @@ def _module(name: str, *, importing: bool) -> ModuleType | None:
     return importlib.import_module(name) if importing else sys.modules.get(name)
 
 
-def _unknown(name: str) -> str:
-    return (
+def _not_known(name: str) -> NotKnown:
+    return NotKnown(
         f"it holds {name[:80]!r}, which is not known here. Where that is of your own, import the code that registers "
         "it (cvclassic.model.register) first; else update cvclassic"
     )

@@ -54,7 +54,7 @@ def _check_kernel(svm: KernelSVM, shape: Shape, n_classes: int) -> None:
         agree(len(svm.linear_.classes_) == k, "linear_ of its KernelSVM")
         return
     m = len(svm.support_vectors_)
-    agree(svm.support_vectors_.shape == (m, svm.n_features_in_), "support_vectors_ of its KernelSVM")
+    agree(m > 0 and svm.support_vectors_.shape == (m, svm.n_features_in_), "support_vectors_ of its KernelSVM")
     agree(svm.n_support_.shape == (k,) and (svm.n_support_ >= 0).all(), "n_support_ of its KernelSVM")
     agree((svm.n_support_ <= m).all() and svm.n_support_.sum() == m, "n_support_ of its KernelSVM")
     agree(svm.support_.shape == (m,) and (svm.support_ >= 0).all(), "support_ of its KernelSVM")
@@ -88,7 +88,7 @@ def _check_opencv(svm: OpenCVSVM, shape: Shape, n_classes: int) -> None:
     agree(svm.kernel in CV2_KERNELS, "kernel of its OpenCVSVM")
     _check_numbers("OpenCVSVM", svm.gamma_, svm.degree_, svm.coef0_)
     m, pairs = len(svm.support_vectors_), k * (k - 1) // 2
-    agree(svm.support_vectors_.shape == (m, svm.n_features_in_), "support_vectors_ of its OpenCVSVM")
+    agree(m > 0 and svm.support_vectors_.shape == (m, svm.n_features_in_), "support_vectors_ of its OpenCVSVM")
     agree(svm.pair_coef_.shape == (m, pairs), "pair_coef_ of its OpenCVSVM")
     agree(svm.pair_intercept_.shape == (pairs,), "pair_intercept_ of its OpenCVSVM")
 

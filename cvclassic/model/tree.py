@@ -237,7 +237,10 @@ def _decoded_estimator(value: dict[str, Json], take: Callable, n_classes: int, d
     for name, found in parameters.items():
         if kinds.number(found) and abs(found) > 1e18:
             raise InputError(f"its {kind.name} has {name}={found!r}")
-    estimator = cls(**parameters, **kind.left_out)
+    try:
+        estimator = cls(**parameters, **kind.left_out)
+    except TypeError as error:
+        raise InputError(f"its {kind.name} lacks a parameter ({str(error)[:120]})") from error
     _restore(estimator, kind, fitted)
     return estimator
 
@@ -247,7 +250,7 @@ def _restore(estimator: BaseEstimator, kind: Kind, fitted: dict[str, Value]) -> 
         raise InputError(f"its {kind.name} has an attribute {name[:80]!r}, which it can't have")
     for name, fits in kind.fitted.items():
         if not fits(fitted.get(name)):
-            raise InputError(f"its {kind.name} has no {name} that it could have")
+            raise InputError(f"its {kind.name} has no {name}, or what can be none")
     try:
         if kind.restore is not None:
             kind.restore(estimator, fitted)
