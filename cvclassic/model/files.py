@@ -12,7 +12,7 @@ from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
 from cvclassic.model.archive import Archive, archive_bytes, replaced, write_archive
 from cvclassic.model.calibration import Calibration
-from cvclassic.model.kinds import LARGEST, NotKnown
+from cvclassic.model.kinds import NotKnown
 from cvclassic.model.model import Model
 from cvclassic.model.tree import Json, Members, Unsavable, check, decode, encode
 
@@ -20,7 +20,6 @@ FORMAT = 1
 DESCRIPTION = "model.json"
 LARGEST_DESCRIPTION = 2**24  # bytes
 MOST_CLASSES = 100_000
-RESIZES = ("pad", "crop", "stretch")
 _FIELDS = {
     "calibration",
     "class_names",
@@ -90,7 +89,7 @@ def read_model(source: str | os.PathLike | bytes) -> Model:
             return _model(archive)
     except InputError as error:
         advice = "" if isinstance(error, NotKnown) else " Copy it once more, or save the model again."
-        raise InputError(f"{name} can't be read as a model: {error}.{advice}") from error
+        raise InputError(f"{name} can't be read as a model: {str(error).rstrip('.')}.{advice}") from error
     except (MemoryError, RecursionError) as error:
         raise InputError(f"{name} can't be read as a model: it takes more memory than there is.") from error
 
@@ -125,8 +124,7 @@ def _model(archive: Archive) -> Model:
     pipeline = decode(description["pipeline"], archive.take, k)
     if archive.left:
         raise InputError(f"it holds {archive.left[0][:80]!r}, which is no part of a model")
-    shape = (contract.height, contract.width, 3)[: 3 if contract.channels == 3 else 2]
-    if check(pipeline, shape, k) is not None:
+    if check(pipeline, contract.shape, k) is not None:
         raise InputError("its pipeline does not end in a classifier")
     return Model(
         pipeline,
@@ -180,10 +178,6 @@ def _class_names(value: Json) -> list[str]:
 def _contract(value: Json) -> InputContract:
     if not isinstance(value, dict) or value.keys() != {"height", "width", "channels", "resize"}:
         raise InputError("it does not say what its images look like")
-    numbers = [value[name] for name in ("height", "width", "channels")]
-    whole = all(isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in numbers)
-    if not whole or numbers[2] not in (1, 3) or numbers[0] * numbers[1] > LARGEST or value["resize"] not in RESIZES:
-        raise InputError(f"its images can't be {str(numbers)[:80]} and {str(value['resize'])[:80]!r}")
     return InputContract(**value)
 
 

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from cvclassic.errors import InputError
+from cvclassic.model import pipeline_files
 
 Value = object
 """What stands in a file: None, bool, int, float, str, bytes, lists, tuples and dicts of these, arrays, estimators and
@@ -157,7 +157,7 @@ def kind_of(estimator: object) -> Kind | None:
             return kind
     for table in [each for prefix, each in _TABLES.items() if _may_hold(prefix, type(estimator))]:
         for kind in importlib.import_module(table).KINDS:
-            if _found(kind.name) is type(estimator):
+            if _is(type(estimator), kind.name):
                 return kind
     return None
 
@@ -177,7 +177,7 @@ def name_of_function(function: Callable) -> str | None:
     for name, known in _REGISTERED.items():
         if known is function:
             return name
-    return next((name for name in sorted(_FUNCTIONS) if _found(name) is function), None)
+    return next((name for name in sorted(_FUNCTIONS) if _is(function, name)), None)
 
 
 @cache
@@ -199,21 +199,18 @@ def _may_hold(prefix: str, found: type) -> bool:
 def _loaded(name: str) -> object:
     """The class or function of one of our own tables' names."""
     module, _, attribute = name.rpartition(".")
-    return getattr(_module(module, importing=True), attribute)
+    if module.startswith("pipelines."):
+        return getattr(pipeline_files.builtin_module(module.removeprefix("pipelines.")), attribute)
+    return getattr(importlib.import_module(module), attribute)
 
 
-def _found(name: str) -> object | None:
-    """The same where its module is imported already; an estimator can't be of one that is not."""
+def _is(thing: type | Callable, name: str) -> bool:
+    """Whether a class or function is the one of this name; its module is imported then."""
     module, _, attribute = name.rpartition(".")
-    return getattr(_module(module, importing=False), attribute, None)
-
-
-def _module(name: str, *, importing: bool) -> ModuleType | None:
-    if name.startswith("pipelines."):
-        from cvclassic.model.pipeline_files import builtin_module
-
-        return builtin_module(name.removeprefix("pipelines."), importing=importing)
-    return importlib.import_module(name) if importing else sys.modules.get(name)
+    if module.startswith("pipelines."):
+        stem = module.removeprefix("pipelines.")
+        return getattr(thing, "__qualname__", "") == attribute and pipeline_files.is_of_builtin(thing, stem)
+    return getattr(sys.modules.get(module), attribute, None) is thing
 
 
 def _not_known(name: str) -> NotKnown:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from cvclassic.augmentation import Prediction, innermost, predict_with_scores
-from cvclassic.decoding import InputContract
+from cvclassic.decoding import InputContract, fitted, read_pictures
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.images import check_images
 from cvclassic.model.calibration import Calibration
@@ -78,7 +78,8 @@ class Model:
         Parameters
         ----------
         pictures : batch of images, one image, a path, or several paths or images
-            Arrays are gray or RGB, uint8 or floating point in [0, 1], of the contract's size.
+            Arrays are gray or RGB, uint8 or floating point in [0, 1]; uint8 ones of other sizes or channels than the
+            contract's are made so, as files are.
         unsure : float, optional
             A probability: "unsure" where no class has it.
         costs : mapping of (true class, what it is called) to a number, optional
@@ -113,7 +114,7 @@ class Model:
         return self._probabilities(self._predicted(self._images(pictures)))
 
     def predict_images(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Class numbers (n,) of a batch of the contract's size, and probabilities (n, n_classes), or None without
+        """Class numbers (n,) of a batch, and probabilities (n, n_classes), or None without
         calibration: both from features that are computed once."""
         found = self._predicted(self._images(images))
         return found.labels, None if self.calibration is None else self._probabilities(found)
@@ -161,32 +162,32 @@ class Model:
             )
 
     def _images(self, pictures: Pictures) -> np.ndarray:
-        """Pictures as a batch of the contract's size."""
+        """Pictures as a batch that the pipeline takes."""
         if isinstance(pictures, str | os.PathLike):
             return self._read([pictures])
-        if not isinstance(pictures, np.ndarray):
+        if not isinstance(pictures, np.ndarray) or pictures.dtype.kind in "OSU":
             pictures = list(pictures)
-            if pictures and all(isinstance(each, str | os.PathLike) for each in pictures):
+            if not pictures:
+                raise InputError("There are no pictures to predict.")
+            if all(isinstance(each, str | os.PathLike) for each in pictures):
                 return self._read(pictures)
-        pictures = np.asarray(pictures) if isinstance(pictures, np.ndarray) else _stacked(pictures)
-        one = (2, 3)[self.contract.channels == 3]
-        X = check_images(pictures[np.newaxis] if pictures.ndim == one else pictures, name="pictures")
-        if X.shape[1:] != self.image_shape:
-            raise InputError(
-                f"The images have shape {X.shape[1:]}; this model takes {self.image_shape}. Resize them, or give the "
-                "paths of their files, which are resized as the training images were."
-            )
-        return X
+        elif pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] == 3 < pictures.shape[1]):
+            pictures = pictures[np.newaxis]
+        if isinstance(pictures, np.ndarray) and pictures.shape[1:] == self.contract.shape:
+            return check_images(pictures, name="pictures")
+        return np.concatenate([self._fitted(np.asarray(each)) for each in pictures])
 
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """(height, width) of gray images, (height, width, 3) of RGB ones."""
-        size = (self.contract.height, self.contract.width)
-        return size if self.contract.channels == 1 else (*size, 3)
+    def _fitted(self, image: np.ndarray) -> np.ndarray:
+        """One image as a batch of one, resized as pictures in files are."""
+        image = check_images(image[np.newaxis], name="pictures")[0]
+        if image.shape != self.contract.shape and image.dtype != np.uint8:
+            raise InputError(
+                f"An image has shape {image.shape} and dtype {image.dtype}; this model takes {self.contract.shape}. "
+                "Resize it, or give it as uint8, 0 to 255: such images are resized as the training images were."
+            )
+        return (image if image.shape == self.contract.shape else fitted(image, self.contract))[np.newaxis]
 
     def _read(self, paths: list[str | os.PathLike]) -> np.ndarray:
-        from cvclassic.decoding import read_pictures
-
         found = read_pictures(paths, self.contract)
         if found.unreadable:
             named = [f"{paths[place]} ({why})" for place, why in list(found.unreadable.items())[:NAMED]]
@@ -219,17 +220,6 @@ class Model:
             raise InputError("The pipeline's scores can't be made probabilities: they don't fit its calibration.")
         probabilities[:, columns] = known
         return probabilities
-
-
-def _stacked(images: list[np.ndarray]) -> np.ndarray:
-    if not images:
-        raise InputError("There are no pictures to predict.")
-    try:
-        return np.stack([np.asarray(image) for image in images])
-    except ValueError as error:
-        raise InputError(
-            "The images are not all of one shape. Resize them, or give the paths of their files."
-        ) from error
 
 
 def installed_versions(pipeline: BaseEstimator) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 
 def builtin_folder() -> Path:
@@ -28,12 +29,22 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def builtin_module(stem: str, *, importing: bool) -> ModuleType | None:
-    """The built-in pipeline file of this name; None where it isn't imported and `importing` is False."""
-    folder = builtin_folder()
-    path = next(path for path in (folder / f"{stem}.py", folder / "recipes" / f"{stem}.py") if path.is_file())
+def builtin_module(stem: str) -> ModuleType:
+    """The built-in pipeline file of this name, imported where it is not."""
+    path = _builtin_file(stem)
     module = sys.modules.get(module_name(path))
-    # A file of a user's own may have the same name.
-    if module is not None and Path(module.__file__).resolve() == path.resolve():
+    if module is not None and Path(module.__file__).resolve() == path:  # a file of a user's may have the same name
         return module
-    return import_file(path) if importing else None
+    return import_file(path)
+
+
+def is_of_builtin(thing: type | Callable, stem: str) -> bool:
+    """Whether a class or function was defined by the built-in file of this name, whenever that was imported."""
+    functions = [thing] if not isinstance(thing, type) else vars(thing).values()
+    code = next((each.__code__ for each in functions if isinstance(each, FunctionType)), None)
+    return code is not None and Path(code.co_filename).resolve() == _builtin_file(stem)
+
+
+def _builtin_file(stem: str) -> Path:
+    folder = builtin_folder()
+    return next(path for path in (folder / f"{stem}.py", folder / "recipes" / f"{stem}.py") if path.is_file()).resolve()
