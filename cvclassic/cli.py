@@ -57,6 +57,14 @@ class Metric(StrEnum):
     macro_f1 = "macro_f1"
 
 
+class Resize(StrEnum):
+    """`cvclassic.decoding.RESIZES`."""
+
+    pad = "pad"
+    crop = "crop"
+    stretch = "stretch"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"cvclassic {metadata.version('cvclassic')}")
@@ -68,7 +76,10 @@ def compare(
     data: Annotated[list[str] | None, typer.Argument(metavar="[DATASET...]", help="The same as --dataset.")] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(help="A built-in data set, or a folder of class folders of images. Repeat for several."),
+        typer.Option(
+            help="A built-in data set, or your own pictures: a folder of class folders, such a folder in a zip or tar "
+            "archive, or a CSV of path and label. Repeat for several."
+        ),
     ] = None,
     pipeline: Annotated[
         list[str] | None,
@@ -201,7 +212,12 @@ def compare(
         bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
     ] = False,
     image_size: Annotated[
-        int | None, typer.Option(help="Images from a folder are resized to this side. Default: 32.")
+        int | None,
+        typer.Option(help="Your own pictures are resized to this side. Default: what fits them, 32 to 64 pixels."),
+    ] = None,
+    resize: Annotated[
+        Resize | None,
+        typer.Option(case_sensitive=False, help="How your own pictures become squares. Default: pad."),
     ] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
@@ -229,10 +245,15 @@ def report(
 
 
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name, or a folder of class folders.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A data set's name, or your own pictures, as for compare.")
+    ],
     image_size: Annotated[
-        int, typer.Option(help="The side to which a comparison would resize the images of a folder.")
-    ] = 32,
+        int | None, typer.Option(help="The side to which your own pictures are resized, as for compare.")
+    ] = None,
+    resize: Annotated[
+        Resize, typer.Option(case_sensitive=False, help="How your own pictures become squares, as for compare.")
+    ] = "pad",
     group: Annotated[
         str | None,
         typer.Option(metavar="subfolder|FILE.csv:COLUMN|REGEX", help="Which pictures belong together, as for compare."),
@@ -243,7 +264,13 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
 ) -> None:
     """Look a data set over: copies, contradicting labels, unusable files, shortcuts, too few images."""
-    options = {"image_size": image_size, "group": group, "data_dir": data_dir, "offline": offline}
+    options = {
+        "image_size": image_size,
+        "resize": str(resize),
+        "group": group,
+        "data_dir": data_dir,
+        "offline": offline,
+    }
     _exit_with(lambda: _check(dataset, options, as_json=json_, strict=strict))
 
 
@@ -410,12 +437,12 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
     """Tell the story, or go on with that of `folder`, and print the report."""
     from rich.console import Console
 
-    from cvclassic.comparison import shown, tell
+    from cvclassic.comparison import shown, shown_reading, tell
     from cvclassic.report import print_report
     from cvclassic.runs.reading import runs_in
 
     try:
-        study, faces = tell(question, folder, watch=shown)
+        study, faces = tell(question, folder, watch=shown, reads=shown_reading)
     except KeyboardInterrupt:
         line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
         return _say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)
@@ -499,6 +526,6 @@ def _print_lists() -> None:
     for name, experiment in EXPERIMENTS.items():
         varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())
         typer.echo(f"  {name:24} {experiment.title} {', '.join(experiment.pipelines)}{varied and ': ' + varied}")
-    typer.echo("\nData sets (or the path of a folder of class folders of images):")
+    typer.echo("\nData sets (or the path of your own pictures: a folder of class folders, an archive, a CSV):")
     for name, description in datasets.names():
         typer.echo(f"  {name:24} {description}")
