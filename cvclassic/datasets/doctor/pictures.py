@@ -147,9 +147,8 @@ def color_findings(images: np.ndarray, names: Sequence[str], files: Files | None
 
 def _padding_text(ratio: float, alike: bool) -> str:
     return (
-        "They are shown whole, with a margin of the colors at their edges, which takes up to "
-        f"{100 * (1 - 1 / ratio):.0f} % of the square: they are seen smaller than square ones. If what matters is in "
-        "their middle, --resize crop shows it larger."
+        f"They are shown whole, with black margins that take up to {100 * (1 - 1 / ratio):.0f} % of the square: they "
+        "are seen smaller than square ones. If what matters is in their middle, --resize crop shows it larger."
     )
 
 
