@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvclassic.cli.choices import Resize
 from cvclassic.cli.exits import EXIT_OK, EXIT_ROW_FAILED, exit_with, printing, say
 from cvclassic.errors import InputError
 
@@ -22,10 +23,15 @@ def report(
 
 
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name, or a folder of class folders.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A data set's name, or your own pictures, as for compare.")
+    ],
     image_size: Annotated[
-        int, typer.Option(help="The side to which a comparison would resize the images of a folder.")
-    ] = 32,
+        int | None, typer.Option(help="The side to which your own pictures are resized, as for compare.")
+    ] = None,
+    resize: Annotated[
+        Resize, typer.Option(case_sensitive=False, help="How your own pictures become squares, as for compare.")
+    ] = "pad",
     group: Annotated[
         str | None,
         typer.Option(metavar="subfolder|FILE.csv:COLUMN|REGEX", help="Which pictures belong together, as for compare."),
@@ -36,7 +42,13 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
 ) -> None:
     """Look a data set over: copies, contradicting labels, unusable files, shortcuts, too few images."""
-    options = {"image_size": image_size, "group": group, "data_dir": data_dir, "offline": offline}
+    options = {
+        "image_size": image_size,
+        "resize": str(resize),
+        "group": group,
+        "data_dir": data_dir,
+        "offline": offline,
+    }
     exit_with(lambda: _check(dataset, options, as_json=json_, strict=strict))
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,44 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import typer.core
 
+from cvclassic.cli.choices import Augment, ClassWeight, Metric, Preset, Resize
 from cvclassic.cli.exits import EXIT_INTERRUPTED, EXIT_OK, exit_with, printing, say, say_error
 from cvclassic.cli.reports import code_of, say_what_is_written
 from cvclassic.errors import InputError
 
 if TYPE_CHECKING:
     from cvclassic.runs.question import Question
-
-
-class Preset(StrEnum):
-    """The presets of `RunSpec`, as typer wants choices; it imports too much to be asked for them here."""
-
-    quick = "quick"
-    standard = "standard"
-    full = "full"
-
-
-class Augment(StrEnum):
-    """`cvclassic.augmentation.AUGMENTATIONS`."""
-
-    none = "none"
-    mirror = "mirror"
-    shift = "shift"
-    affine = "affine"
-
-
-class ClassWeight(StrEnum):
-    """Those of `RunSpec`."""
-
-    balanced = "balanced"
-    none = "none"
-
-
-class Metric(StrEnum):
-    """`cvclassic.runs.spec.METRICS`."""
-
-    accuracy = "accuracy"
-    balanced_accuracy = "balanced_accuracy"
-    macro_f1 = "macro_f1"
 
 
 def print_version(wanted: bool) -> None:
@@ -61,7 +29,10 @@ def compare(
     data: Annotated[list[str] | None, typer.Argument(metavar="[DATASET...]", help="The same as --dataset.")] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(help="A built-in data set, or a folder of class folders of images. Repeat for several."),
+        typer.Option(
+            help="A built-in data set, or your own pictures: a folder of class folders, such a folder in a zip or tar "
+            "archive, or a CSV of path and label. Repeat for several."
+        ),
     ] = None,
     pipeline: Annotated[
         list[str] | None,
@@ -194,7 +165,12 @@ def compare(
         bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
     ] = False,
     image_size: Annotated[
-        int | None, typer.Option(help="Images from a folder are resized to this side. Default: 32.")
+        int | None,
+        typer.Option(help="Your own pictures are resized to this side. Default: what fits them, 32 to 64 pixels."),
+    ] = None,
+    resize: Annotated[
+        Resize | None,
+        typer.Option(case_sensitive=False, help="How your own pictures become squares. Default: pad."),
     ] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
@@ -309,12 +285,12 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
     """Tell the story, or go on with that of `folder`, and print the report."""
     from rich.console import Console
 
-    from cvclassic.comparison import shown, tell
+    from cvclassic.comparison import shown, shown_reading, tell
     from cvclassic.report import print_report
     from cvclassic.runs.reading import runs_in
 
     try:
-        study, faces = tell(question, folder, watch=shown)
+        study, faces = tell(question, folder, watch=shown, reads=shown_reading)
     except KeyboardInterrupt:
         line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
         return say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)
@@ -345,6 +321,6 @@ def _print_lists() -> None:
     for name, experiment in EXPERIMENTS.items():
         varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())
         typer.echo(f"  {name:24} {experiment.title} {', '.join(experiment.pipelines)}{varied and ': ' + varied}")
-    typer.echo("\nData sets (or the path of a folder of class folders of images):")
+    typer.echo("\nData sets (or the path of your own pictures: a folder of class folders, an archive, a CSV):")
     for name, description in datasets.names():
         typer.echo(f"  {name:24} {description}")
