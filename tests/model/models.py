@@ -57,4 +57,3 @@ def small_model(name: str, n_classes: int = 3, *, color: bool = False, **options
     """A model by a built-in pipeline."""
     estimator = built(name, n_classes, color=color, **options)
     return estimator and fitted_model(estimator, n_classes, color=color)
-

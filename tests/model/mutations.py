@@ -83,7 +83,7 @@ def _json(description: dict, rng: random.Random) -> None:
     walk(description)
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         node, key = rng.choice(places)
-        if isinstance(node, list) and key >= len(node) or isinstance(node, dict) and key not in node:
+        if (isinstance(node, list) and key >= len(node)) or (isinstance(node, dict) and key not in node):
             continue
         how = rng.randrange(10)
         if how == 0:
