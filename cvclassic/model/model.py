@@ -168,7 +168,7 @@ class Model:
         if hasattr(pictures, "__array__") or hasattr(pictures, "__array_interface__"):  # also of Pillow, pandas, torch
             pictures = np.asarray(pictures)
         if not isinstance(pictures, np.ndarray) or pictures.dtype.kind in "OSU":
-            if not isinstance(pictures, Iterable) or np.ndim(pictures) == 0:
+            if not isinstance(pictures, Iterable) or getattr(pictures, "ndim", 1) == 0:
                 raise InputError(f"{pictures!r:.80} are no pictures; give arrays or paths of files.")
             pictures = list(pictures)
             if not pictures:

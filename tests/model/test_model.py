@@ -55,6 +55,7 @@ def test_arrays_of_other_sizes_and_channels_become_as_files_do(gray_model, color
         expected = any_model.predict_proba(read)
         np.testing.assert_allclose(any_model.predict_proba(wide), expected, rtol=1e-5)
         np.testing.assert_allclose(any_model.predict_proba([wide, wide])[1:], expected, rtol=1e-5)
+        assert any_model.predict([wide, read[0]]).tolist() == any_model.predict(np.concatenate([read, read])).tolist()
         np.testing.assert_allclose(any_model.predict_proba(Image.fromarray(wide)), expected, rtol=1e-5)
     with pytest.raises(InputError, match="give it as uint8"):
         gray_model.predict(wide / 255)
