@@ -111,7 +111,7 @@ def test_transformers(transformer):
     [
         ColorHistogram(color_space="rgb", bins=(2, 3, 4), grid=(2, 1)),
         GaborBank(frequencies=(0.2, 0.4), orientations=2),
-        HOG(cell_size=(4, 8), convention="felzenszwalb"),
+        HOG(cell_size=(4, 5), convention="felzenszwalb"),
         LBP(points=4, method="default"),
         PatchDictionary(n_atoms=8, n_patches=500, n_iter=1, encoding="threshold", random_state=0),
         make_pipeline(Deskew(), SobelHistogram()),
@@ -155,11 +155,11 @@ def test_a_kernel_svm_needs_no_intelex(tmp_path):
         (KNeighborsClassifier(metric=max), "KNeighborsClassifier can't be saved: its metric and weights must be names"),
         (
             make_pipeline(FunctionTransformer(own_parts.not_registered), LinearSVM()),
-            "the function not_registered is none",
+            "the function not_registered",
         ),
         (
             MirrorAugmentation(make_pipeline(HOG(), own_parts.NotRegistered())),
-            "NotRegistered can't be saved: tests.model",
+            "NotRegistered can't be saved: ",
         ),
         (NeuralClassifier(mlp, loss=max), "NeuralClassifier can't be saved: its loss is a function"),
         (NeuralClassifier(own_parts.not_registered), "NeuralClassifier(model=…) can't be saved: the function not_reg"),
