@@ -35,6 +35,7 @@ from cvclassic.model.arrays import from_npy, to_npy
 from cvclassic.model.files import model_bytes
 from cvclassic.model.kinds import Kind
 from cvclassic.neural import NeuralClassifier, mlp
+from cvclassic.runs.pipelines import load_pipeline
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 from tests.model import own_parts
 from tests.model.models import digits, fitted_model
@@ -239,3 +240,21 @@ def test_trees_whose_children_lead_astray_are_refused():
         array[0] = value
         with pytest.raises(InputError, match="RandomForestClassifier does not fit"):
             read_model(archive_bytes(members | {member: to_npy(array)}))
+
+
+def test_a_part_in_a_pipeline_file_is_the_same_however_often_the_file_is_run(tmp_path):
+    path = tmp_path / "brought.py"
+    path.write_text(
+        '"""Pixels."""\n'
+        "from sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import FunctionTransformer\n"
+        "from cvclassic.model import register\n"
+        "from cvclassic.svm import LinearSVM\n"
+        'family = "classical"\n'
+        "@register\n"
+        "def flat(X):\n    return X.reshape(len(X), -1) / 255\n"
+        "def build(task):\n    return make_pipeline(FunctionTransformer(flat), LinearSVM())\n"
+    )
+    estimator = load_pipeline(path).build(None)
+    load_pipeline(path)
+    assert b'"brought.flat"' in assert_saved(estimator)
