@@ -23,9 +23,8 @@ class InputContract:
     channels : {1, 3}
         1 is gray, 3 is RGB.
     resize : {"pad", "crop", "stretch"}
-        What becomes of a picture of another shape. pad: it is shown whole, and what is missing on two sides has the
-        mean color of the picture's edges there. crop: the largest part of that shape in its middle. stretch: its sides
-        are scaled, each by its own factor.
+        What becomes of a picture of another shape. pad: it is shown whole, in the middle of black. crop: the largest
+        part of that shape in its middle. stretch: its sides are scaled, each by its own factor.
 
     Raises
     ------
@@ -109,18 +108,8 @@ def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture in the middle; what is missing has the mean color of the edge that it adjoins."""
+    """The picture in the middle of black; benchmarks/padding.py compares that with other margins."""
     top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
-    bottom, right = top + image.shape[0], left + image.shape[1]
-    padded = np.empty((height, width, *image.shape[2:]), np.uint8)
-    padded[top:bottom, left:right] = image
-    padded[:top, left:right] = _mean(image[0])
-    padded[bottom:, left:right] = _mean(image[-1])
-    padded[:, :left] = _mean(image[:, 0])
-    padded[:, right:] = _mean(image[:, -1])
+    padded = np.zeros((height, width, *image.shape[2:]), np.uint8)
+    padded[top : top + image.shape[0], left : left + image.shape[1]] = image
     return padded
-
-
-def _mean(edge: np.ndarray) -> np.ndarray:
-    """The mean color of a row or column of pixels, (3,) or a number, uint8."""
-    return np.rint(edge.mean(axis=0)).astype(np.uint8)

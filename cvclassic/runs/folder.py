@@ -28,6 +28,7 @@ from cvclassic.runs.reading import (
     IMAGES,
     LEAKED,
     LOG,
+    MODEL,
     PREDICTIONS,
     RECORD,
     RESULT,
@@ -117,6 +118,7 @@ class RunFolder:
     def begin(self, record: RunRecord, datasets: Sequence[Dataset]) -> None:
         """Write the files of the data sets, then `record`. Where that fails, what was made is removed again."""
         with self._beginning():
+            self._check_room(datasets)
             for dataset in datasets:
                 folder = self.path / file_name(dataset.name)
                 folder.mkdir()
@@ -127,6 +129,17 @@ class RunFolder:
             self._made.append(self.path / RECORD)
             write_content(self.path / RECORD, to_json(record))
         self.record = record
+
+    def _check_room(self, datasets: Sequence[Dataset]) -> None:
+        """InputError where the images, which jobs read from here, would not fit onto the disk."""
+        free = shutil.disk_usage(self.path).free
+        needed = sum(dataset.images.nbytes for dataset in datasets)
+        if needed > free:
+            shapes = " and ".join(f"{' x '.join(map('{:,}'.format, each.images.shape))}" for each in datasets)
+            raise InputError(
+                f"The images take {shapes} bytes = {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on the "
+                f"disk of {self.path}. Use a smaller image_size (--image-size), or a folder on another disk (--out)."
+            )
 
     def begin_as(self, source: Path) -> None:
         """Copy the files of the run in `source`, as far as it has come; links are left out."""
@@ -232,6 +245,21 @@ class RunFolder:
             if outcome.predictions is not None:
                 write_content(folder / PREDICTIONS, npz(_arrays(outcome.predictions)))
             write_content(folder / RESULT, to_json(outcome.result))  # last: a job that has a result has all of it
+
+    def forget_models(self, kept: Iterable[Job]) -> None:
+        """Remove the models of all jobs but these."""
+        kept = {job.folder for job in kept}
+        with self._explained():
+            for job in self.record.jobs:
+                if job.folder not in kept:
+                    (self.job_folder(job) / MODEL).unlink(missing_ok=True)
+
+    def take_model(self, job: Job, name: str) -> Path:
+        """Move the model in a job's folder to the run's own, and remove that folder."""
+        with self._explained():
+            os.replace(self.job_folder(job) / MODEL, self.path / name)
+            remove(self.job_folder(job))
+        return self.path / name
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the report, such as "report.md"; InputError where that can't be."""
