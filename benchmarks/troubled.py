@@ -101,7 +101,7 @@ def troubled(folder: Path) -> dict[str, int]:
         "unreadable_files": 2,
         "empty_files": 2,
         "skipped_files": 3,
-        "stretching": 3,
+        "padding": 3,
         "lost_detail": 2,
         "tiny_pictures": 2,
         "plain_pictures": 2,
