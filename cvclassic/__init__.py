@@ -10,11 +10,15 @@ from importlib import metadata
 
 _HOMES = {
     "Comparison": "cvclassic.comparison",
+    "Model": "cvclassic.model",
     "RunSpec": "cvclassic.runs.spec",
     "check": "cvclassic.datasets.doctor",
     "compare": "cvclassic.comparison",
     "load_comparison": "cvclassic.comparison",
+    "load_model": "cvclassic.model",
+    "evaluate": "cvclassic.evaluation",
     "resume": "cvclassic.comparison",
+    "train": "cvclassic.training",
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -21,7 +21,7 @@ from cvclassic.decoding.contract import (
     fitted,
     shown_size,
 )
-from cvclassic.decoding.files import file_content
+from cvclassic.decoding.files import SUFFIXES, file_content
 from cvclassic.decoding.heads import check_signature, read_head
 from cvclassic.decoding.reading import Content, Facts, Pictures, read_contents, read_pictures
 from cvclassic.decoding.reasons import CUT_OFF, EMPTY, LOCKED, MISSING, NO_FILE, NO_PICTURE, UnreadableError
@@ -40,6 +40,7 @@ __all__ = [
     "RESIZES",
     "SMALLEST_SIDE",
     "STRETCH",
+    "SUFFIXES",
     "Content",
     "Facts",
     "InputContract",
