@@ -31,8 +31,8 @@ from sklearn.datasets import load_sample_image
 
 from cvclassic.datasets import load
 from cvclassic.datasets.doctor import Check, check
-from cvclassic.datasets.folder import load_folder
 from cvclassic.datasets.near_copies import find_copies
+from cvclassic.datasets.pictures import load_pictures
 
 CHANGES = ("jpeg", "resize", "crop", "brightness")
 ORIGINALS = 200  # of each source at most
@@ -101,7 +101,7 @@ def troubled(folder: Path) -> dict[str, int]:
         "unreadable_files": 2,
         "empty_files": 2,
         "skipped_files": 3,
-        "stretching": 3,
+        "padding": 3,
         "lost_detail": 2,
         "tiny_pictures": 2,
         "plain_pictures": 2,
@@ -151,7 +151,7 @@ def recall(folder: Path) -> None:
             for k, original in enumerate(originals):
                 _put(where / "a" / f"{k:04}.png", original)
                 _put(where / "b" / f"{k:04}{_suffix(change)}", changed(original, change, k), change)
-            near = find_copies(load_folder(where).images).near
+            near = find_copies(load_pictures(where).images).near
             n = len(originals)
             shares.append(np.mean(near[:n] == near[n:]))
             planted = near[:n][near[:n] == near[n:]]

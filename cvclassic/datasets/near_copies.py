@@ -119,16 +119,18 @@ def _thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _without_margins(image: np.ndarray) -> np.ndarray:
     """The picture without black margins of equal width on two sides, as padding makes them.
 
-    In all pictures of one shape they are the same, and would outweigh what the pictures show.
+    In all pictures of one shape they are the same, and would outweigh what the pictures show. A drawing on black ends
+    in a few pixels, and is none that was padded.
     """
-    if image[0].any() and image[-1].any():
-        sides = image.any(axis=0).reshape(image.shape[1], -1).any(axis=1)
+    shown = image if image.ndim == 2 else image.max(axis=2)
+    for pixels, axis in ((shown, 1), (shown.T, 0)):
+        sides = pixels.any(axis=0)
         if sides[0] or sides[-1] or not sides.any():
-            return image
-        left, right = sides.argmax(), sides[::-1].argmax()
-        return image[:, left : len(sides) - right] if abs(left - right) <= 1 else image
-    if image[:, 0].any() and image[:, -1].any():
-        return np.swapaxes(_without_margins(np.swapaxes(image, 0, 1)), 0, 1)
+            continue
+        first, last = int(sides.argmax()), len(sides) - int(sides[::-1].argmax())
+        edges = np.count_nonzero(pixels[:, [first, last - 1]], axis=0)
+        if abs(first - (len(sides) - last)) <= 1 and 2 * edges.min() > len(pixels):
+            return image[:, first:last] if axis == 1 else image[first:last]
     return image
 
 

@@ -10,7 +10,17 @@ docs/pictures.md says what is read, and by which rules.
 
 from cvclassic.decoding.budget import READING
 from cvclassic.decoding.cache import cache_folder, read_set
-from cvclassic.decoding.contract import CROP, LARGEST_SIDE, PAD, RESIZES, SMALLEST_SIDE, STRETCH, InputContract, fitted
+from cvclassic.decoding.contract import (
+    CROP,
+    LARGEST_SIDE,
+    PAD,
+    RESIZES,
+    SMALLEST_SIDE,
+    STRETCH,
+    InputContract,
+    fitted,
+    shown_size,
+)
 from cvclassic.decoding.files import SUFFIXES, file_content
 from cvclassic.decoding.heads import check_signature, read_head
 from cvclassic.decoding.reading import Content, Facts, Pictures, read_contents, read_pictures
@@ -44,4 +54,5 @@ __all__ = [
     "read_head",
     "read_pictures",
     "read_set",
+    "shown_size",
 ]

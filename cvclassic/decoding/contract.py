@@ -92,9 +92,18 @@ def resized(image: np.ndarray, contract: InputContract) -> np.ndarray:
         )
         top, left = (height - rows) // 2, (width - columns) // 2
         return _scaled(image[top : top + rows, left : left + columns], *wanted)
-    scale = min(wanted[0] / height, wanted[1] / width)
-    inner = [min(most, max(1, round(side * scale))) for side, most in zip((height, width), wanted, strict=True)]
-    return _padded(_scaled(image, *inner), *wanted)
+    return _padded(_scaled(image, *shown_size(height, width, contract)), *wanted)
+
+
+def shown_size(height: int, width: int, contract: InputContract) -> tuple[int, int]:
+    """Height and width, in the image, of what shows a picture of this size; the rest is margin."""
+    if contract.resize != PAD:
+        return contract.height, contract.width
+    scale = min(contract.height / height, contract.width / width)
+    return (
+        min(contract.height, max(1, round(height * scale))),
+        min(contract.width, max(1, round(width * scale))),
+    )
 
 
 def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -106,7 +106,7 @@ def _by_pillow(content: bytes, head: Head) -> np.ndarray:
         pillow_heif.register_heif_opener()
     try:
         image = Image.open(io.BytesIO(content), formats=[head.format])
-        if image.size not in ((head.width, head.height), (head.height, head.width)):
+        if image.width * image.height > head.width * head.height:  # AVIF and HEIC may show a part of what they have
             raise UnreadableError(NO_PICTURE)
         image.load()  # the first picture, where there are several
         if head.format in ("AVIF", "HEIF"):  # turned by boxes, which Pillow gives as EXIF

@@ -235,7 +235,7 @@ class RunSpec:
     def _check_choices(self) -> None:
         for name, choices in _CHOSEN.items():
             value = getattr(self, name)
-            if value is not None and value not in choices:
+            if (value is not None or name == "resize") and value not in choices:
                 raise _wrong(name, value, f"use one of {', '.join(choices)}")
         for name in ("corruptions", "offline"):
             if not isinstance(getattr(self, name), bool):

@@ -2,7 +2,6 @@
 
 import io
 import struct
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -176,8 +175,18 @@ def test_the_content_tells_the_format():
         assert read_image(saved(RGB, kind), AS_IT_IS)[0].shape == (HEIGHT, WIDTH, 3)
 
 
-@pytest.mark.skipif(find_spec("pillow_heif") is not None, reason="what reads HEIC is installed")
-def test_heic_is_named_with_what_to_install():
+def test_heic_is_read_where_it_can_be():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    content = saved(RGB, "HEIF", quality=95)
+    found, facts = read_image(content, AS_IT_IS)
+    assert facts == (HEIGHT, WIDTH, 3, 8)
+    assert np.array_equal(found, np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+    assert np.abs(found.astype(int) - PICTURE).mean() < 10
+
+
+def test_heic_is_named_with_what_to_install(monkeypatch):
+    monkeypatch.setattr("cvclassic.decoding.boxes.find_spec", lambda name: None)
     content = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(100)
     with pytest.raises(UnreadableError, match="pip install pillow-heif"):
         read_image(content, AS_IT_IS)

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from cvclassic.report import show_progress
+from cvclassic.report import show_progress, show_reading
 from cvclassic.report.progress import duration
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.job import Job, Outcome, Result
@@ -110,3 +110,14 @@ def test_what_is_not_known_is_told_as_such():
 
 def test_durations_have_no_more_places_than_a_forecast_bears():
     assert [duration(s) for s in (0.2, 12, 93, 150, 3000, 9000)] == ["5 s", "10 s", "95 s", "2 min", "50 min", "2.5 h"]
+
+
+def test_a_bar_tells_of_pictures_on_a_terminal_and_nothing_elsewhere():
+    for is_terminal in (True, False):
+        file = io.StringIO()
+        with show_reading(Console(file=file, force_terminal=is_terminal, width=80)) as reading:
+            for _ in range(2):  # a set may be read again
+                reading("/home/me/[bold]cats\x1b[31m", 3, 5)
+                reading("/home/me/[bold]cats\x1b[31m", 2, 5)
+        assert ("[bold]cats" in file.getvalue()) is is_terminal
+        assert "\x1b[31m" not in file.getvalue()

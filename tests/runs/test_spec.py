@@ -113,6 +113,8 @@ def test_other_sizes_are_refused(text):
         ({"group": 3}, r"group \(--group\) is 3"),
         ({"epochs": 0}, r"epochs \(--epochs\) is 0"),
         ({"image_size": 4}, r"image_size \(--image-size\) is 4; it is a whole number of at least 8"),
+        ({"resize": "fit"}, r"resize \(--resize\) is 'fit'; use one of pad, crop, stretch"),
+        ({"resize": None}, r"resize \(--resize\) is None"),
         ({"seed": 2**32}, "at most 4,294,967,295"),
         ({"seed": 2**32 - 2, "repeats": 3}, "at most 4,294,967,295"),
         ({"timeout": 10**400}, r"timeout \(--timeout\) is 1000"),

@@ -73,7 +73,7 @@ def diagnose(name: str, source: LabelledImages) -> Check:
         *copies_findings(source, copies, names, own=own),
         *(file_findings(files) if files else ()),
         *count_findings(source),
-        *shortcut_findings(source.images, source.labels, groups, files),
+        *shortcut_findings(source, groups),
         *(size_findings(files, source.contract) if files else ()),
         *color_findings(source.images, names, files),
     ]

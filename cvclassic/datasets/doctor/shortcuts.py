@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from cvclassic.datasets.dataset import LabelledImages
 from cvclassic.datasets.doctor.finding import NOTE, SEVERE, WARNING, Finding, percent
 from cvclassic.datasets.files import Files
+from cvclassic.decoding import InputContract, shown_size
 from cvclassic.images import is_color
 
 FOLDS = 5
@@ -76,11 +78,10 @@ def shortcuts(facts: dict[str, np.ndarray], labels: np.ndarray, groups: np.ndarr
     return found
 
 
-def shortcut_findings(
-    images: np.ndarray, labels: np.ndarray, groups: np.ndarray, files: Files | None
-) -> Iterator[Finding]:
+def shortcut_findings(source: LabelledImages, groups: np.ndarray) -> Iterator[Finding]:
     """The shortcuts that are worth telling."""
-    found = {each.name: each for each in shortcuts(_facts(images, files), labels, groups)}
+    facts = _facts(source.images, source.files, source.contract)
+    found = {each.name: each for each in shortcuts(facts, source.labels, groups)}
     told = {name: each for name, each in found.items() if each.gain >= (COLORED if name in (_COLOR, _LIGHT) else SEEN)}
     if _SIDES in told and _ASPECT in told:  # one and the same, seen twice
         del told[min((_SIDES, _ASPECT), key=lambda name: told[name].gain)]
@@ -94,7 +95,7 @@ def shortcut_findings(
         yield Finding(
             "shortcut",
             _severity(name, shortcut.gain),
-            len(labels),
+            len(source.labels),
             (),
             f"{sentence} {_CONSEQUENCES[name]}",
         )
@@ -134,12 +135,14 @@ _CONSEQUENCES = {
 }
 
 
-def _facts(images: np.ndarray, files: Files | None) -> dict[str, np.ndarray]:
+def _facts(images: np.ndarray, files: Files | None, contract: InputContract | None) -> dict[str, np.ndarray]:
     color = is_color(images)
     means = images.reshape(len(images), -1, 3 if color else 1).mean(axis=1, dtype=np.float64)
     found = {_COLOR if color else _LIGHT: means}
     if files is not None:
         size, height, width, channels, bits = files.facts.T.astype(float)
+        shown = [shown_size(h, w, contract) for _, h, w, _, _ in files.facts.tolist()]
+        means *= contract.height * contract.width / np.prod(shown, axis=1)[:, np.newaxis]  # without its margin
         found |= {
             _SIDES: np.column_stack([width, height]),
             _ASPECT: (width / height)[:, np.newaxis],
