@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -228,7 +231,7 @@ def test_what_can_not_be_saved_is_said_before_training_and_costs_the_model_alone
     assert note.startswith("mine can't be taken home as a file: ")
     assert "Unknown" in note
     assert run.results[0].test_accuracy == 1
-    with pytest.raises(InputError, match="best.cvc could not be made"):
+    with pytest.raises(InputError, match=r"best\.cvc could not be made"):
         run.best  # noqa: B018
 
 
@@ -239,3 +242,49 @@ def test_where_nothing_is_shown_to_beat_the_same_answer_no_model_goes_home():
     with pytest.raises(InputError, match="nothing is shown to beat"):
         run.best  # noqa: B018
     assert len(models_in(run.folder)) == 2
+
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def lines_of_readme(marker):
+    """The lines of the block of README's section that begins so, without their remarks."""
+    [section] = [text for text in README.read_text().split("\n## ") if text.startswith("Take the winner home")]
+    [block] = [part for part in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE) if marker in part]
+    lines = [line.partition("  #")[0].strip() for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture
+def as_readme_says(pictures, tmp_path, monkeypatch):
+    """A folder with the three folders that README names, of which holes and what is ok are two classes."""
+    names = {"one": "ok", "seven": "hole", "four": "scratch"}
+    for name, shown in names.items():
+        shutil.copytree(pictures / "set" / name, tmp_path / "photos" / shown)
+        shutil.copytree(pictures / "new" / name, tmp_path / "labelled" / shown)
+    (tmp_path / "new").mkdir()
+    shutil.copy(pictures / "new" / "seven" / "35.jpg", tmp_path / "new" / "one.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_readme_s_lines_of_python_do_what_they_say(as_readme_says, capfd):
+    lines = lines_of_readme("import cvclassic")
+    assert len(lines) == 8
+    exec("\n".join(lines), {})
+    told = capfd.readouterr().out.splitlines()
+    assert told[0].startswith("On photos ")
+    assert "['hole']" in told[1]
+    assert float(told[-1]) > 0.8
+
+
+@pytest.mark.slow
+def test_readme_s_lines_of_commands_do_what_they_say(as_readme_says):
+    lines = lines_of_readme("cvclassic check photos")
+    assert len(lines) == 8
+    for line in lines:
+        done = subprocess.run([sys.executable, "-m", *line.split()], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        if line.startswith("cvclassic predict run/best.cvc new/one.jpg"):
+            assert done.stdout.split()[:2] == ["new/one.jpg", "hole"]
+    assert "static inline" in (as_readme_says / "hog.h").read_text()

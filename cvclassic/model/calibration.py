@@ -84,7 +84,7 @@ def fit_calibration(scores: np.ndarray, y: np.ndarray) -> Calibration | None:
     if n_classes == 2:
         slope, offset = _fit_sigmoid(logits[:, 1] - logits[:, 0], y)
         return Calibration("sigmoid", slope, offset, of_probabilities, len(y))
-    return Calibration("temperature", fit_factor(logits, y), 0.0, of_probabilities, len(y))
+    return Calibration("temperature", fit_factor(logits, y, careful=True), 0.0, of_probabilities, len(y))
 
 
 def are_probabilities(scores: np.ndarray) -> bool:
@@ -102,14 +102,24 @@ def to_logits(scores: np.ndarray, of_probabilities: bool) -> np.ndarray:
     return np.log(np.maximum(scores, SMALLEST)) if of_probabilities else scores
 
 
-def fit_factor(logits: np.ndarray, y: np.ndarray) -> float:
-    """The factor on logits (n, n_classes) that makes the classes `y` (n,) likeliest."""
+def fit_factor(logits: np.ndarray, y: np.ndarray, *, careful: bool = False) -> float:
+    """The factor on logits (n, n_classes) that makes the classes `y` (n,) likeliest.
+
+    A careful one is fitted to what Laplace's rule of succession expects of so many images of each class, as the sigmoid
+    of two classes is: few images that are told apart without an error promise no certainty.
+    """
     from scipy.optimize import minimize_scalar  # here: loading a model needs none of it
     from scipy.special import logsumexp
 
+    n_classes = logits.shape[1]
+    targets = np.eye(n_classes)[y]
+    if careful:
+        n = np.bincount(y, minlength=n_classes)[y][:, np.newaxis]
+        targets = (n * targets + 1) / (n + n_classes)
+
     def loss(log_factor: float) -> float:
         scaled = logits * np.exp(log_factor)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(y)), y]))
+        return float(np.mean(logsumexp(scaled, axis=1) - (targets * scaled).sum(axis=1)))
 
     return float(np.exp(minimize_scalar(loss, bounds=STEEPNESS, method="bounded").x))
 

@@ -95,3 +95,13 @@ def test_what_can_not_be_calibrated():
         fit_calibration(np.zeros((30, 3)), np.full(30, 3) * (np.arange(30) > 0))
     with pytest.raises(InputError, match="no calibration"):
         Calibration("isotonic", 1.0, 0.0, False, 30)
+
+
+def test_few_images_without_an_error_promise_no_certainty(rng):
+    for n in (30, 300):
+        y = np.arange(n) % 3
+        scores = 100.0 * np.eye(3)[y] + rng.normal(size=(n, 3))
+        calibration = fit_calibration(scores, y)
+        best = calibration.probabilities(scores).max(axis=1)
+        of_class = n / 3
+        assert np.mean(best) == pytest.approx((of_class + 1) / (of_class + 3), abs=0.01)  # the rule of succession
