@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import random
-import subprocess
 import sys
 import tracemalloc
 import zipfile
@@ -224,16 +223,13 @@ def test_the_content_of_a_picture_or_nothing_is_no_model():
             read_model(content)
 
 
-def test_nothing_is_imported_by_a_name_in_a_file(content, tmp_path):
+def test_nothing_is_imported_by_a_name_in_a_file(content, tmp_path, monkeypatch):
     """The name of a class in a module that leaves a mark where it is imported."""
     (tmp_path / "marks.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\nclass Mark: pass\n")
-    model = tmp_path / "model.cvc"
-    model.write_bytes(with_description(content, lambda d: put(d, f"{SVM}/class", "marks.Mark")))
-    code = "import sys; from cvclassic.model import load_model; load_model(sys.argv[1])"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
-    ran = subprocess.run([sys.executable, "-c", code, str(model)], capture_output=True, text=True, env=environment)
-    assert "marks.Mark" in ran.stderr
-    assert "which is not known here" in ran.stderr
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"'marks\.Mark', which is not known here"):
+        read_model(with_description(content, lambda description: put(description, f"{SVM}/class", "marks.Mark")))
+    assert "marks" not in sys.modules
     assert not (tmp_path / "mark").exists()
 
 
