@@ -18,6 +18,7 @@ from cvclassic.errors import DataError
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+LONGEST_WHY = 300  # characters
 LARGEST_FILE = 400_000_000  # bytes; CIFAR-100's training file, the largest one expected, has 155 million
 
 
@@ -79,7 +80,7 @@ def obtain(wanted: StandardFiles, data_dir: Path, *, offline: bool) -> Path:
         return folder
     if wanted.archive and (data_dir / wanted.archive).is_file():
         with _staging(data_dir) as staging:
-            _unpack(data_dir / wanted.archive, wanted, staging)
+            unpack(data_dir / wanted.archive, wanted, staging)
             return _move_in(wanted, staging, data_dir)
     if offline:
         raise DataError(f"{_not_found(wanted, data_dir)} Without --offline it is downloaded.")
@@ -89,7 +90,7 @@ def obtain(wanted: StandardFiles, data_dir: Path, *, offline: bool) -> Path:
         for url, known_hash in wanted.downloads:
             _download(url, known_hash, staging)
         if wanted.archive:
-            _unpack(staging / wanted.archive, wanted, staging)
+            unpack(staging / wanted.archive, wanted, staging)
         return _move_in(wanted, staging, data_dir)
 
 
@@ -144,9 +145,10 @@ def shown(path: Path) -> str:
 
 
 def damaged(path: Path, why: str) -> DataError:
-    """The error for a file that is not what it should be."""
+    """The error for a file that is not what it should be; `why` may hold what stands in it."""
+    short = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]} …"
     return DataError(
-        f"{path} can't be read: {why}. Delete it, and put a whole copy in its place or let it be downloaded again."
+        f"{path} can't be read: {short}. Delete it, and put a whole copy in its place or let it be downloaded again."
     )
 
 
@@ -210,7 +212,7 @@ def _download(url: str, known_hash: str, folder: Path) -> None:
         raise DataError(f"The download of {url} failed, and nothing was kept: {error}. Try again later.") from error
 
 
-def _unpack(archive: Path, wanted: StandardFiles, folder: Path) -> None:
+def unpack(archive: Path, wanted: StandardFiles, folder: Path) -> None:
     """Write the wanted files of a `.tar.gz`, and nothing else of it, into `folder`."""
     missing = {f"{wanted.folders[0]}/{name}": name for name in wanted.files}
     try:

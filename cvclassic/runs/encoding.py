@@ -19,6 +19,7 @@ from typing import IO, NamedTuple, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from cvclassic.datasets.npz import Header, open_archive, open_member, read_header, read_rest
 from cvclassic.errors import DataError
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def read_npz(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarr
     most = sum(8 * max(map(prod, each.shapes)) + 4096 for each in expected.values())
     _check_file(path, 2 * most)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             names = [name for name in expected if f"{name}.npy" in archive.namelist()]
             return {name: _read_member(archive, name, expected[name]) for name in names}
     except (DataError, OSError):
@@ -93,11 +94,11 @@ def map_npy(path: Path, expected: Expected) -> np.ndarray:
     _check_file(path)
     try:
         with open(path, "rb") as file:
-            shape, dtype = _read_header(file, expected)
-            size = file.tell() + prod(shape) * dtype.itemsize
+            header, offset = _read_header(file, expected), file.tell()
+        size = offset + header.size
         if path.stat().st_size != size:
             raise DataError(f"is damaged ({path.stat().st_size:,} bytes instead of {size:,})")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.memmap(path, header.dtype, "r", offset, header.shape)
     except (DataError, OSError):
         raise
     except Exception as error:
@@ -110,23 +111,17 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, expected: Expected) -> np.ndarray:
-    with archive.open(f"{name}.npy") as file:
-        shape, dtype = _read_header(file, expected)
-        size = prod(shape) * dtype.itemsize
-        content = file.read(size + 1)  # one more: what is too much shows, and the end has its checksum looked at
-    if len(content) != size:
-        raise DataError(f"is damaged ({name} has not the size that it claims)")
-    return np.frombuffer(content, dtype).reshape(shape).copy()  # the bytes themselves can't be written to
+    with open_member(archive, name) as file:
+        return read_rest(file, _read_header(file, expected))
 
 
-def _read_header(file: IO[bytes], expected: Expected) -> tuple[tuple[int, ...], np.dtype]:
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise DataError("is damaged (no array that a run writes)")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran_order or str(dtype) not in expected.types or shape not in expected.shapes:
+def _read_header(file: IO[bytes], expected: Expected) -> Header:
+    header = read_header(file)
+    if header.fortran_order or str(header.dtype) not in expected.types or header.shape not in expected.shapes:
         wanted = " or ".join(map(str, expected.shapes))
-        raise DataError(f"is damaged (an array of {dtype}, {str(shape)[:80]}, where {wanted} was expected)")
-    return shape, dtype
+        found = f"{header.dtype}, {str(header.shape)[:80]}"
+        raise DataError(f"is damaged (an array of {found}, where {wanted} was expected)")
+    return header
 
 
 def _check_file(path: Path, most: int | None = None) -> None:
