@@ -1,5 +1,6 @@
 """The story from the question to the answer: the spec, the data, the jobs, their outcomes, the study, its faces."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -8,11 +9,12 @@ from typing import NamedTuple
 
 from cvclassic.datasets.doctor.finding import SEVERE
 from cvclassic.errors import InputError
+from cvclassic.runs.code import files_to_run
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
-from cvclassic.runs.job import Job, Result
+from cvclassic.runs.job import Job, Result, RunRecord
 from cvclassic.runs.local import Listener, run_locally
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by
@@ -49,6 +51,8 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
         Write the files of the report into the folder, too.
     """
     with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
+        if not question:
+            _tell_code(folder.record)
         data, notes = gather_within(question or asked_by(folder.record.spec))
         jobs, left_out = plan(data)
         record = describe_run(data, jobs, [*notes, *left_out])
@@ -64,6 +68,14 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
             _run(more, data, folder, watch, [], forecast)
             study = Study(read_run(out))
         return study, write_faces(study, folder.write) if faces else Faces([], [])
+
+
+def _tell_code(record: RunRecord) -> None:
+    """Say which Python files are run, before they are: their paths come from the run's folder."""
+    from cvclassic.report.harmless import harmless
+
+    for line in files_to_run(record):
+        print(harmless(line).encode(errors="replace").decode(), file=sys.stderr, flush=True)
 
 
 def _severe(data: RunData) -> list[str]:

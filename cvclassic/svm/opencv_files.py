@@ -125,7 +125,9 @@ def _functions(root: dict[str, Tree], n_classes: int, n_vectors: int) -> dict[st
     if not isinstance(functions, list) or len(functions) != pairs:
         raise StorageError(f"has not the {pairs:,} decision functions that {n_classes:,} classes need")
     if n_vectors * pairs > MOST_WEIGHTS:
-        raise StorageError(f"has {n_vectors:,} support vectors for {pairs:,} pairs of classes; too many to be read here")
+        raise StorageError(
+            f"has {n_vectors:,} support vectors for {pairs:,} pairs of classes; too many to be read here"
+        )
     weights, intercept = np.zeros((n_vectors, pairs)), np.empty(pairs)
     for pair, function in enumerate(functions):
         if not isinstance(function, dict):

@@ -28,7 +28,9 @@ _FLAT_LIST = re.compile(r"\[([^\[\]{}\"']*)\]")
 _QUOTED = re.compile(rf'"([^"\\\n]{{0,{LONGEST_NAME}}})"')
 _PLAIN = re.compile(rf"[^\s,\[\]{{}}\"']{{1,{LONGEST_NAME}}}")
 _FLOW_NAME = re.compile(rf'"([^"\\\n]{{0,{LONGEST_NAME}}})"\s*:|([A-Za-z_][\w-]{{0,{LONGEST_NAME}}}):', re.ASCII)
-_BLOCK_NAME = re.compile(rf'("?)([A-Za-z_][\w .-]{{0,{LONGEST_NAME}}})\1:[ \t]*(?:!!?<?[\w:-]{{0,99}}>?)?[ \t]*', re.ASCII)
+_BLOCK_NAME = re.compile(
+    rf'("?)([A-Za-z_][\w .-]{{0,{LONGEST_NAME}}})\1:[ \t]*(?:!!?<?[\w:-]{{0,99}}>?)?[ \t]*', re.ASCII
+)
 _SPACE = re.compile(r"\s*")
 
 

@@ -186,7 +186,7 @@ def test_a_description_that_can_not_be_used_is_refused(backbone, beside, message
 
 
 def test_files_that_are_missing_and_things_that_are_none_are_refused(tmp_path):
-    for wrong, message in ((tmp_path / "none.onnx", "none.onnx can't be read: No such file"), (tmp_path, "directory")):
+    for wrong, message in ((tmp_path / "none.onnx", "none.onnx can't be read: No such file"), (tmp_path, "is no file")):
         with pytest.raises(InputError, match=message):
             Embedding(wrong).fit(RGB)
     for wrong in (None, 3, b"x"):

@@ -18,6 +18,9 @@ from cvclassic.datasets.groups import groups_of_files
 from cvclassic.datasets.standard import CIFAR10
 from cvclassic.datasets.storage import unpack
 from cvclassic.features import Embedding
+from cvclassic.report.markdown import markdown
+from cvclassic.report.results_json import json_text
+from cvclassic.report.tables_csv import csv_text
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.reading import read_run
 from cvclassic.study.sentences import answer
@@ -166,7 +169,13 @@ def _read_run(folder: Path, name: str) -> None:
     study.further_jobs()
     for dataset in study.datasets:
         assert " ".join(answer(dataset))
-    results_table(study)
+    assert csv_text(results_table(study))
+    assert json_text(study)
+    assert markdown(study, {}, [])
+
+
+def _read_predictions(folder: Path, name: str) -> None:
+    Study(read_run(folder / "run"))
 
 
 def _onnx(folder: Path) -> list[Target]:
@@ -219,9 +228,9 @@ READERS = {
         Reader("opencv-yaml", _yaml, _read_model),
         Reader("opencv-json", _json, _read_model),
         Reader("opencv-gz", _gzipped, _read_model),
-        Reader("predictions", _predictions, _read_run),
+        Reader("predictions", _predictions, _read_predictions),
         Reader("run-json", _run_json, _read_run),
-        Reader("run-arrays", _run_arrays, _read_run),
+        Reader("run-arrays", _run_arrays, _read_predictions),
         Reader("onnx", _onnx, _open_backbone),
         Reader("backbone-json", _backbone_json, _open_backbone),
         Reader("groups-csv", _csv, _read_groups),
