@@ -239,9 +239,9 @@ def _beside(path: Path) -> dict[str, object]:
     """Size and scales from the .json file of the same name."""
     path, example = path.with_suffix(".json"), '{"size": 224, "mean": [127, 127, 127], "std": [128, 128, 128]}'
     advice = f"write what its images are to look like, mean and deviation in units of 0 to 255, such as {example}"
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise InputError(f"{path}, which belongs to the backbone, is no file; {advice}.")
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}, which belongs to the backbone, is no file; {advice}.")
         with open(path, "rb") as file:
             found = json.loads(file.read(LARGEST_JSON))
     except OSError as error:

@@ -211,12 +211,11 @@ class _Guard:
             kind, why = "memory", f"MemoryError: {error} {_place(error)}"
         except BaseException as error:
             kind, why = "raw error", f"{type(error).__name__}: {str(error)[:120]} {_place(error)}"
+        before, self._listing = self._listing, self._listed()
         if self.seen:
             return self.seen[0]
-        now = self._listed()
-        if now != self._listing:
-            before, self._listing = self._listing, now
-            return "wrote", f"{sorted(set(now) ^ set(before))[:3]}"
+        if self._listing != before:
+            return "wrote", f"{sorted(set(self._listing) ^ set(before))[:3]}"
         return kind, why
 
     def _hear(self, event: str, arguments: tuple) -> None:

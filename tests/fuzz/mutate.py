@@ -88,7 +88,7 @@ def inside_gzip(content: bytes, random: random.Random) -> bytes:
     inner = at_random(gzip.decompress(content), random)
     if random.random() < 0.05:
         inner += bytes(random.choice((10**6, 10**7)))
-    return gzip.compress(inner, 1)
+    return gzip.compress(inner, 1, mtime=0)
 
 
 def inside_png(content: bytes, random: random.Random) -> bytes:

@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 import tarfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cvclassic.features import Embedding
 from cvclassic.report.markdown import markdown
 from cvclassic.report.results_json import json_text
 from cvclassic.report.tables_csv import csv_text
+from cvclassic.runs.encoding import npz
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.reading import read_run
 from cvclassic.study.sentences import answer
@@ -42,15 +44,19 @@ def _written(folder: Path, contents: dict[str, bytes], *ways: Way) -> list[Targe
     return [Target(name, content, ways) for name, content in contents.items()]
 
 
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)  # without the time, so that an input is the same tomorrow
+
+
 def _mnist(folder: Path) -> list[Target]:
     images, labels = _images(12), np.arange(12, dtype=np.uint8) % 10
     arrays = {"x_train": images, "y_train": labels, "x_test": images[:4], "y_test": labels[:4]}
-    files = {}
-    for name, save in {"mnist.npz": np.savez, "packed.npz": np.savez_compressed}.items():
-        file = io.BytesIO()
-        save(file, **arrays)
-        files[name] = file.getvalue()
-    return _written(folder, files, at_random, inside_zip, inside_zip)
+    packed = npz(arrays)
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as source, zipfile.ZipFile(file, "w") as stored:
+        for name in source.namelist():
+            stored.writestr(zipfile.ZipInfo(name), source.read(name))
+    return _written(folder, {"mnist.npz": file.getvalue(), "packed.npz": packed}, at_random, inside_zip, inside_zip)
 
 
 def _images(n: int) -> np.ndarray:
@@ -60,8 +66,8 @@ def _images(n: int) -> np.ndarray:
 def _idx(folder: Path) -> list[Target]:
     images, labels = _images(6), np.arange(6, dtype=np.uint8)
     contents = {
-        "images.gz": gzip.compress(struct.pack(">4I", 0x803, *images.shape) + images.tobytes()),
-        "labels.gz": gzip.compress(struct.pack(">2I", 0x801, len(labels)) + labels.tobytes()),
+        "images.gz": _packed(struct.pack(">4I", 0x803, *images.shape) + images.tobytes()),
+        "labels.gz": _packed(struct.pack(">2I", 0x801, len(labels)) + labels.tobytes()),
     }
     return _written(folder, contents, at_random, inside_gzip, inside_gzip)
 
@@ -115,7 +121,7 @@ def _json(folder: Path) -> list[Target]:
 
 
 def _gzipped(folder: Path) -> list[Target]:
-    contents = {name: gzip.compress((MODELS / name.removesuffix(".gz")).read_bytes())
+    contents = {name: _packed((MODELS / name.removesuffix(".gz")).read_bytes())
                 for name in ("rbf-2.xml.gz", "rbf-10.yml.gz")}  # fmt: skip
     return _written(folder, contents, at_random, inside_gzip)
 
@@ -204,12 +210,12 @@ def _read_groups(folder: Path, name: str) -> None:
 def _tar(folder: Path) -> list[Target]:
     (folder / "unpacked").mkdir()
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+    with tarfile.open(fileobj=file, mode="w") as tar:
         for name in CIFAR10.files:
             member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
             member.size = 600
             tar.addfile(member, io.BytesIO(bytes(600)))
-    return _written(folder, {"cifar-10-python.tar.gz": file.getvalue()}, at_random, inside_gzip, inside_gzip)
+    return _written(folder, {"cifar-10-python.tar.gz": _packed(file.getvalue())}, at_random, inside_gzip, inside_gzip)
 
 
 def _read_tar(folder: Path, name: str) -> None:

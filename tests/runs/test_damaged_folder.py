@@ -107,6 +107,18 @@ def test_a_record_with_jobs_of_nothing_in_the_run_is_an_input_error(run, digits,
             read(run)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('"learning_rate": 0.001', '"learning_rate": 1e999'), ('"margin": 1.0', '"margin": 1e17')],
+)
+def test_numbers_that_no_report_can_show_are_refused_with_the_file(run, right, wrong):
+    text = (run / "run.json").read_text()
+    assert right in text
+    (run / "run.json").write_text(text.replace(right, wrong))
+    with pytest.raises(InputError, match=r"run\.json is damaged \(.*start a new run"):
+        read_run(run)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["test_images.npy", "class_examples.npy"])
 def test_damaged_images_are_not_shown(run, damage, name):
