@@ -11,9 +11,8 @@ import pytest
 
 pytest.importorskip("resource", reason="processes have no limits here")
 
-from tests.fuzz.campaign import spoiled  # noqa: E402
-from tests.fuzz.readers import READERS  # noqa: E402
-
+from tests.fuzz.campaign import spoiled
+from tests.fuzz.readers import READERS
 
 ROOT = Path(__file__).parents[2]
 
