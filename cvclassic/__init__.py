@@ -10,10 +10,12 @@ from importlib import metadata
 
 _HOMES = {
     "Comparison": "cvclassic.comparison",
+    "Model": "cvclassic.model",
     "RunSpec": "cvclassic.runs.spec",
     "check": "cvclassic.datasets.doctor",
     "compare": "cvclassic.comparison",
     "load_comparison": "cvclassic.comparison",
+    "load_model": "cvclassic.model",
     "resume": "cvclassic.comparison",
 }
 __all__ = [*_HOMES, "__version__"]

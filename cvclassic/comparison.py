@@ -3,11 +3,11 @@
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from cvclassic.datasets.doctor.finding import SEVERE
+from cvclassic.datasets.doctor.finding import SEVERE, WARNING
 from cvclassic.errors import InputError
 from cvclassic.runs.code import files_to_run
 from cvclassic.runs.files import write_content
@@ -17,7 +17,7 @@ from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import Job, Result, RunRecord
 from cvclassic.runs.local import Listener, run_locally
 from cvclassic.runs.plan import RunData, plan
-from cvclassic.runs.question import Contenders, Data, Question, ask, asked_by
+from cvclassic.runs.question import Contenders, Data, Question, Reading, ask, asked_by
 from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import describe_run
 from cvclassic.runs.within import gather_within
@@ -29,6 +29,9 @@ from cvclassic.study.tables import Table, results_table
 # and when it ended.
 Watch = Callable[[Sequence[Job], Sequence[str], Forecast], AbstractContextManager[Listener]]
 
+# It enters what is told of data sets while their files are read.
+Reads = Callable[[], AbstractContextManager[Reading | None]]
+
 
 class Faces(NamedTuple):
     """Names of the files that were written, and a line for each that could not be made."""
@@ -37,7 +40,9 @@ class Faces(NamedTuple):
     lost: list[str]
 
 
-def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = True) -> tuple[Study, Faces]:
+def tell(
+    question: Question | None, out: Path, *, watch: Watch, reads: Reads = nullcontext, faces: bool = True
+) -> tuple[Study, Faces]:
     """The whole story; what `compare`, `resume` and the command do.
 
     Parameters
@@ -47,20 +52,22 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
     out : Path
         The run's folder: a new one, or the one that goes on.
     watch : Watch
+    reads : Reads
     faces : bool
         Write the files of the report into the folder, too.
     """
     with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
         if not question:
             _tell_code(folder.record)
-        data, notes = gather_within(question or asked_by(folder.record.spec))
+        with reads() as reading:
+            data, notes = gather_within(question or asked_by(folder.record.spec), reading)
         jobs, left_out = plan(data)
         record = describe_run(data, jobs, [*notes, *left_out])
         if question:
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        forecast, told = Forecast(data), [*record.notes, *_severe(data)]
+        forecast, told = Forecast(data), [*record.notes, *_checked(data)]
         _run(folder.pending(folder.record.jobs), data, folder, watch, told, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():
@@ -78,10 +85,16 @@ def _tell_code(record: RunRecord) -> None:
         print(harmless(line).encode(errors="replace").decode(), file=sys.stderr, flush=True)
 
 
-def _severe(data: RunData) -> list[str]:
-    """What is to be known of the data before anything runs."""
-    datasets = data.datasets.values()
-    return [f"{each.name}: {found.text}" for each in datasets for found in each.findings if found.severity == SEVERE]
+def _checked(data: RunData) -> list[str]:
+    """What the doctor says of the data, shortened, before anything runs."""
+    lines = []
+    for dataset in data.datasets.values():
+        severe = [found.text for found in dataset.findings if found.severity == SEVERE]
+        kinds = dict.fromkeys(found.kind.replace("_", " ") for found in dataset.findings if found.severity == WARNING)
+        lines += [f"{dataset.name}: {text}" for text in severe]
+        if kinds:
+            lines.append(f"{dataset.name}: the report's remarks and `cvclassic check` tell of {', '.join(kinds)}")
+    return lines
 
 
 def _run(
@@ -140,7 +153,7 @@ def compare(
     question = ask(data, pipelines, **fields)
     temporary = tempfile.TemporaryDirectory(prefix="cvclassic-") if out is None else None
     folder = Path(temporary.name, "run") if temporary else Path(out).expanduser()
-    study, _ = tell(question, folder, watch=shown if progress else unseen, faces=temporary is None)
+    study, _ = tell(question, folder, **_told(progress), faces=temporary is None)
     return Comparison(study, folder, temporary)
 
 
@@ -153,7 +166,7 @@ def resume(folder: str | Path, *, progress: bool = False) -> "Comparison":
         Where there is no run, another process has it, its data have changed, or it was given arrays or estimators.
     """
     folder = Path(folder).expanduser()
-    study, _ = tell(None, folder, watch=shown if progress else unseen)
+    study, _ = tell(None, folder, **_told(progress))
     return Comparison(study, folder)
 
 
@@ -272,6 +285,22 @@ def shown(jobs: Sequence[Job], notes: Sequence[str], forecast: Forecast) -> Iter
         console.print(Text(harmless(note)), soft_wrap=True)
     with show_progress(jobs, forecast, console) as listen:
         yield listen
+
+
+@contextmanager
+def shown_reading() -> Iterator[Reading]:
+    """A `Reads` that shows a bar on standard error, where that is a terminal."""
+    from rich.console import Console
+
+    from cvclassic.report import show_reading
+
+    with show_reading(Console(stderr=True)) as reading:
+        yield reading
+
+
+def _told(progress: bool) -> dict[str, Watch | Reads]:
+    """What `tell` shows."""
+    return {"watch": shown, "reads": shown_reading} if progress else {"watch": unseen}
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+os.environ["CVCLASSIC_CACHE"] = tempfile.mkdtemp(prefix="cvclassic-cache-")  # and not the user's
 os.environ.pop("CVCLASSIC_BACKBONE", None)  # with one of the user's own more would run by default
 
 PIPELINES = {

@@ -2,12 +2,14 @@
 
 import difflib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cvclassic.datasets import builtin, standard
 from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn, with_findings
-from cvclassic.datasets.folder import load_folder
+from cvclassic.datasets.pictures import load_pictures
 from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
+from cvclassic.decoding import PAD
 from cvclassic.errors import DataError, InputError
 
 _EMBEDDED = {
@@ -28,26 +30,31 @@ def load(
     *,
     data_dir: str | Path | None = None,
     offline: bool = False,
-    image_size: int = 32,
+    image_size: int | None = None,
+    resize: str = PAD,
     seed: int = 0,
     train_size: int | None = None,
     max_train_size: int | None = None,
     group: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Load a set and draw its splits.
 
     Parameters
     ----------
     name : str
-        One of `names()`, in any case and with - or _, or a path to a folder of class folders of images (or of `train/`
-        and `test/` with such).
+        One of `names()`, in any case and with - or _, or the path of a user's own pictures, as
+        `cvclassic.datasets.pictures.load_pictures` takes it: a folder, a zip or tar archive, or a CSV.
     data_dir : path, optional
         Where standard sets lie and downloads go. Default: `$CVCLASSIC_DATA`, else `data/` of the checkout or of the
         current folder. Keras's own cache is read too.
     offline : bool
         Never touch the network.
-    image_size : int
-        Height and width in pixels to which the images of a folder are resized; named sets have sizes of their own.
+    image_size : int, optional
+        Height and width in pixels of a user's own pictures; None is what fits them
+        (`cvclassic.datasets.image_size.usual_size`). Named sets have sizes of their own.
+    resize : {"pad", "crop", "stretch"}
+        How a user's own pictures become squares: see `cvclassic.decoding.InputContract`.
     seed : int
         Of the splits. Which images a set holds doesn't depend on it.
     train_size : int, optional
@@ -57,6 +64,8 @@ def load(
     group : str, optional
         What tells which images of a folder belong together: see `cvclassic.datasets.groups.groups_of_files`. Exact
         copies in a folder always do. Not for named sets.
+    progress : callable, optional
+        Called while files are read, with the number of those that were done since it was called last, and that of all.
 
     Raises
     ------
@@ -65,7 +74,9 @@ def load(
     DataError
         For a set that is missing, damaged or not what it claims to be.
     """
-    shown_name, source = load_source(name, data_dir=data_dir, offline=offline, image_size=image_size, group=group)
+    shown_name, source = load_source(
+        name, data_dir=data_dir, offline=offline, image_size=image_size, resize=resize, group=group, progress=progress
+    )
     used = source.apart().near_together()
     dataset = drawn(shown_name, used, seed=seed, train_size=train_size, max_train_size=max_train_size)
     return with_findings(dataset, source)
@@ -76,13 +87,18 @@ def load_source(
     *,
     data_dir: str | Path | None = None,
     offline: bool = False,
-    image_size: int = 32,
+    image_size: int | None = None,
+    resize: str = PAD,
     group: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[str, LabelledImages]:
     """The name that is shown, and the set as its source gives it; options and errors are those of `load`."""
     name = known_name(name) or name
     try:
-        source = _load_source(name, find_data_dir(data_dir), offline, image_size, group)
+        source = _load_named(name, find_data_dir(data_dir), offline, group)
+        if source is None:
+            path = _own_path(name)
+            source = load_pictures(path, image_size=image_size, resize=resize, group=group, progress=progress)
     except OSError as error:  # a file or folder that this user may not read, for one
         raise DataError(f"{name} can't be read: {error}.") from error
     return name if known_name(name) else _folder_name(name), source
@@ -131,7 +147,8 @@ def names() -> list[tuple[str, str]]:
     return [(name, description) for name, (description, _) in (_EMBEDDED | _STANDARD).items()]
 
 
-def _load_source(name: str, data_dir: Path, offline: bool, image_size: int, group: str | None) -> LabelledImages:
+def _load_named(name: str, data_dir: Path, offline: bool, group: str | None) -> LabelledImages | None:
+    """The named set; None for anything else."""
     if group is not None and known_name(name):
         raise InputError(f"group (--group) is for folders of images; {name} has none. Remove it.")
     if name in _EMBEDDED:
@@ -140,11 +157,16 @@ def _load_source(name: str, data_dir: Path, offline: bool, image_size: int, grou
         source = _STANDARD[name][1](data_dir, offline)
         _check_training_part(name, source)
         return source
+    return None
+
+
+def _own_path(name: str) -> Path:
+    """The folder or file that is meant; an error that says what there is instead."""
     path = Path(name).expanduser()
-    if path.is_dir():
-        return load_folder(path, image_size=image_size, group=group)
+    if path.is_dir() or path.is_file():
+        return path
     if path.exists():
-        raise DataError(f"{path} is a file; name a folder of class folders of images.")
+        raise DataError(f"{path} is a device, pipe or socket; name a folder, an archive or a CSV.")
     if os.sep in name or "/" in name:
         raise DataError(f"There is no folder {path}. A data set is a folder of images or one of: {_listed()}.")
     close = difflib.get_close_matches(name.lower(), [known for known, _ in names()], n=1)

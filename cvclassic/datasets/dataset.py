@@ -11,6 +11,7 @@ from cvclassic.datasets.files import Files
 from cvclassic.datasets.groups import copies_warning, join, near_copies_warning, together
 from cvclassic.datasets.near_copies import Copies, find_copies
 from cvclassic.datasets.splits import fold_splits, split, split_beside
+from cvclassic.decoding import InputContract
 from cvclassic.errors import DataError, InputError
 
 if TYPE_CHECKING:  # the doctor looks at what stands here
@@ -52,6 +53,13 @@ class Dataset:
         Of the images of a folder: paths of their files, relative to it; empty for other sets.
     findings : tuple of Finding
         Of folders and arrays: what the doctor says of them.
+    published : bool
+        Whether it is a named set, whose figures are compared with those of others.
+    given_validation : ndarray of int64, or None
+        Sorted indices of the validation part that came with the set, of which `validation` is all or a sample. None
+        where validation is drawn from the training part.
+    contract : InputContract, or None
+        How pictures became the images, of sets that were read from files.
     """
 
     name: str
@@ -70,6 +78,9 @@ class Dataset:
     groups: np.ndarray | None = None
     names: tuple[str, ...] = ()
     findings: tuple["Finding", ...] = ()
+    published: bool = False
+    given_validation: np.ndarray | None = None
+    contract: InputContract | None = None
 
     @property
     def train_size(self) -> int:
@@ -115,7 +126,12 @@ class Dataset:
         the set can't give.
         """
         train, validation, _ = split_beside(
-            self.test, self.labels, seed=seed, train_size=train_size, groups=self.groups
+            self.test,
+            self.labels,
+            seed=seed,
+            train_size=train_size,
+            groups=self.groups,
+            validation=self.given_validation,
         )
         return replace(self, train=train, validation=validation)
 
@@ -138,8 +154,9 @@ class Dataset:
 class LabelledImages(NamedTuple):
     """A set as its source gives it, before the splits; the fields are those of `Dataset`.
 
-    `n_train` is the size of the official training part, which comes first; None where the source has no split. `groups`
-    are those of `Dataset`. `files` are known of folders, `copies` of folders and arrays.
+    `n_train` is the size of the official training part, which comes first; None where the source has no split. Its last
+    `n_validation` images are a validation part that came with the set. `groups` and `contract` are those of `Dataset`.
+    `files` and `contract` are known of sets that were read from files, `copies` of these and of arrays.
     """
 
     images: np.ndarray
@@ -152,6 +169,16 @@ class LabelledImages(NamedTuple):
     groups: np.ndarray | None = None
     files: Files | None = None
     copies: Copies | None = None
+    n_validation: int = 0
+    contract: InputContract | None = None
+
+    @property
+    def part_of(self) -> np.ndarray:
+        """Of each image 0, 1 or 2: whether it is of the training, the validation or the test part that were given."""
+        if self.n_train is None:
+            return np.zeros(len(self.labels), np.int64)
+        bounds = [self.n_train - self.n_validation, self.n_train]
+        return np.searchsorted(bounds, np.arange(len(self.labels)), side="right")
 
     def grouped(self, *known: Sequence[object]) -> "LabelledImages":
         """The same with its copies found, and with groups: exact copies, and images that share what is known of them.
@@ -178,39 +205,58 @@ class LabelledImages(NamedTuple):
         return self._replace(groups=groups, warnings=(*self.warnings, *told))
 
     def apart(self) -> "LabelledImages":
-        """The same without those training images that belong together with a given test image, and with a warning.
+        """The same without the images that belong together with one of a part that judges them, and with warnings.
 
-        DataError where fewer than two training images of a class are left.
+        Those are training and validation images that are copies of test images or of one group with them, and training
+        images of which that is true of validation images. DataError where fewer than two training images of a class,
+        or no validation image at all, are left.
         """
         if self.groups is None or self.n_train is None:
             return self
-        shared = np.isin(self.groups, self.groups[self.n_train :])
-        shared[self.n_train :] = False
-        if not (n := int(shared.sum())):
+        part = self.part_of
+        tested = np.isin(self.groups, self.groups[part == 2]) & (part < 2)
+        validated = np.isin(self.groups, self.groups[part == 1]) & (part == 0) & ~tested
+        kept = ~(tested | validated)
+        if kept.all():
             return self
-        kept = ~shared
-        counts, left = (
-            np.bincount(labels, minlength=len(self.class_names))
-            for labels in (self.labels[: self.n_train], self.labels[: self.n_train][kept[: self.n_train]])
-        )
-        emptied = [f"{name} ({counts[k]} images)" for k, name in enumerate(self.class_names) if left[k] < 2]
-        if emptied:
-            raise DataError(
-                f"Of {', '.join(emptied)} too few training images are left: the others are copies of test images, or "
-                "of one group with them. Add other training images, or remove the test part."
+        self._check_left((part == 0) & kept, (part == 1) & kept)
+        told = [
+            f"{n:,} {which} images are copies of {of} images or of one group with them; they were left out of {what}"
+            for which, of, what, n in (
+                ("training", "test", "training", int(np.sum(tested & (part == 0)))),
+                ("validation", "test", "validation", int(np.sum(tested & (part == 1)))),
+                ("training", "validation", "training", int(np.sum(validated))),
             )
-        warning = (
-            f"{n:,} training images are copies of test images or of one group with them; they were left out of training"
-        )
+            if n
+        ]
         return self._replace(
             images=self.images[kept],
             labels=self.labels[kept],
             groups=self.groups[kept],
             files=self.files and self.files.of(kept),
             copies=self.copies and self.copies.of(kept),
-            n_train=self.n_train - n,
-            warnings=(*self.warnings, warning),
+            n_train=int(np.sum((part < 2) & kept)),
+            n_validation=int(np.sum((part == 1) & kept)),
+            warnings=(*self.warnings, *told),
         )
+
+    def _check_left(self, training: np.ndarray, validation: np.ndarray) -> None:
+        """DataError unless these masks leave enough of both."""
+        judged = "validation or test" if self.n_validation else "test"
+        counts, left = (
+            np.bincount(self.labels[rows], minlength=len(self.class_names)) for rows in (self.part_of == 0, training)
+        )
+        emptied = [f"{name} ({counts[k]} images)" for k, name in enumerate(self.class_names) if left[k] < 2]
+        if emptied:
+            raise DataError(
+                f"Of {', '.join(emptied)} too few training images are left: the others are copies of {judged} images, "
+                f"or of one group with them. Add other training images, or remove the {judged} part."
+            )
+        if self.n_validation and not validation.any():
+            raise DataError(
+                "All validation images are copies of test images, or of one group with them. Put others into the "
+                "validation part, or remove it."
+            )
 
 
 def drawn(
@@ -223,6 +269,7 @@ def drawn(
         train_size=train_size,
         max_train_size=max_train_size,
         n_train=source.n_train,
+        n_validation=source.n_validation,
         groups=source.groups,
     )
     return Dataset(
@@ -239,6 +286,9 @@ def drawn(
         given_test=source.n_train is not None,
         groups=source.groups,
         names=source.files.names if source.files else (),
+        published=source.copies is None,
+        given_validation=np.flatnonzero(source.part_of == 1) if source.n_validation else None,
+        contract=source.contract,
     )
 
 

@@ -111,7 +111,7 @@ def copies_warning(keys: Sequence[object]) -> str | None:
     return f"{n:,} image{'s are exact copies' if n > 1 else ' is an exact copy'} of another; copies stay in one part"
 
 
-def groups_of_files(group: str, files: Sequence[Path], class_depth: int) -> list[str | None]:
+def groups_of_files(group: str, files: Sequence[Path], class_depth: int | None) -> list[str | None]:
     """The group of each file, None for one that stands for itself.
 
     Parameters
@@ -123,7 +123,8 @@ def groups_of_files(group: str, files: Sequence[Path], class_depth: int) -> list
     files : sequence of Path
         Relative to the data set's folder.
     class_depth : int
-        Parts of such a path up to the class folder: 1, or 2 where train/ or test/ comes first.
+        Parts of such a path up to the class folder: 1, or 2 where train/ or test/ comes first; None where there are no
+        class folders.
 
     Raises
     ------
@@ -136,6 +137,8 @@ def groups_of_files(group: str, files: Sequence[Path], class_depth: int) -> list
         return _of_csv(Path(table).expanduser(), column, files)
     if group.lower().endswith(".csv"):
         raise InputError(f"group (--group) is {group!r}; name the column too: {group}:COLUMN.")
+    if group == SUBFOLDER and class_depth is None:
+        raise InputError("group (--group) is 'subfolder', which is for class folders; give the CSV a column `group`.")
     if group == SUBFOLDER:
         found = [file.parts[class_depth] if len(file.parts) > class_depth + 1 else None for file in files]
         if not any(found):

@@ -32,6 +32,7 @@ def split(
     train_size: int | None = None,
     max_train_size: int | None = None,
     n_train: int | None = None,
+    n_validation: int = 0,
     groups: np.ndarray | None = None,
 ) -> Splits:
     """Draw the splits.
@@ -49,6 +50,8 @@ def split(
     n_train : int, optional
         Size of the official training part, which comes first; the rest is the test split, in its own order. Without
         it a quarter of each class is the test split.
+    n_validation : int
+        With `n_train`: so many images at the end of that part are its validation split, which is not drawn then.
     groups : ndarray of shape (n,), optional
         Images with the same number are never in two of the splits that are drawn. None: each stands for itself.
 
@@ -63,7 +66,8 @@ def split(
         raise InputError(f"seed={seed} is negative; use 0 or more.")
     labels = np.asarray(labels, dtype=np.int64)
     n_classes = int(labels.max(initial=-1)) + 1
-    _check_classes(labels if n_train is None else labels[:n_train], n_classes, 3 if n_train is None else 2)
+    trained = labels if n_train is None else labels[: n_train - n_validation]
+    _check_classes(trained, n_classes, 3 if n_train is None else 2)
     if n_train is not None:
         test = np.arange(n_train, len(labels))
     elif groups is None:
@@ -71,7 +75,16 @@ def split(
     else:
         test = np.flatnonzero(deal(labels, groups, (1 - TEST_FRACTION, TEST_FRACTION), _generator(seed, 0)) == 1)
         _check_trained(labels, test, n_classes)
-    return split_beside(test, labels, seed=seed, train_size=train_size, max_train_size=max_train_size, groups=groups)
+    validation = np.arange(n_train - n_validation, n_train) if n_train is not None and n_validation else None
+    return split_beside(
+        test,
+        labels,
+        seed=seed,
+        train_size=train_size,
+        max_train_size=max_train_size,
+        groups=groups,
+        validation=validation,
+    )
 
 
 def fold_splits(labels: np.ndarray, n_folds: int, *, seed: int = 0, groups: np.ndarray | None = None) -> list[Splits]:
@@ -151,8 +164,12 @@ def split_beside(
     train_size: int | None = None,
     max_train_size: int | None = None,
     groups: np.ndarray | None = None,
+    validation: np.ndarray | None = None,
 ) -> Splits:
     """Draw train and validation split, as `split` does, from all that a test split leaves.
+
+    Where `validation`, sorted indices, is given, nothing is drawn but a sample of both in the same proportion, where
+    fewer images are wanted.
 
     Raises
     ------
@@ -164,6 +181,14 @@ def split_beside(
     order_rng, validation_rng = _generator(seed, 1), _generator(seed, 2)
     part = np.setdiff1d(np.arange(len(labels)), test, assume_unique=True)
     size = _resolve_size(train_size, max_train_size, len(part), n_classes)
+    if validation is not None:
+        part = np.setdiff1d(part, validation, assume_unique=True)
+        held_out = int(np.clip(round(size * len(validation) / (len(part) + len(validation))), 1, size - n_classes))
+        drawn = [
+            np.sort(rows[_stratified_order(labels[rows], n_classes, rng)[0][:n]])
+            for rows, n, rng in ((part, size - held_out, order_rng), (validation, held_out, validation_rng))
+        ]
+        return Splits(*drawn, test)
 
     order, ranks = _stratified_order(labels[part], n_classes, order_rng)
     order, ranks = part[order[:size]], ranks[:size]

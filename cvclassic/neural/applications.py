@@ -110,14 +110,26 @@ class KerasApplication:
         make = getattr(keras.applications, self.name)
         try:
             model = make(include_top=False, weights=weights, pooling="avg", input_shape=shape)
+            if arrays is not None:
+                model.set_weights(arrays)
         except Exception as error:  # of any kind: the network's, or of a file that is damaged
             raise DataError(
                 f"The weights of {self.name} can't be had: {type(error).__name__}: {error}. Keras downloads them into "
                 f"{self.downloaded().parent}; remove a damaged file there."
             ) from error
-        if arrays is not None:
-            model.set_weights(arrays)
         return model
+
+    def arrays(self) -> list[np.ndarray]:
+        """The weights, in the order of Keras."""
+        return self._model.get_weights()
+
+    @classmethod
+    def of_arrays(cls, name: str, arrays: list[np.ndarray]) -> KerasApplication:
+        """The network with weights that `arrays` gave; DataError where they are none of this network."""
+        found = cls(name, weights=None)
+        found._weights = arrays
+        found._model  # noqa: B018  so that wrong ones are found now
+        return found
 
     def downloaded(self) -> Path:
         """Where Keras keeps the published weights."""

@@ -225,6 +225,24 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = prepare_backend().Model(network.inputs, network.outputs[0])
         return self
 
+    def take_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Build the network anew, for `classes_` and `input_shape_`, with the weights that its `get_weights` gave.
+
+        Raises
+        ------
+        InputError
+            Where they are not those of such a network.
+        """
+        keras = prepare_backend()
+        with _precision(keras, (self.stack or TrainingStack()).precision):
+            network = self._build(keras)
+        network = keras.Model(network.inputs, network.outputs[0])
+        shapes, wanted = [array.shape for array in weights], [tuple(weight.shape) for weight in network.weights]
+        if shapes != wanted:
+            raise InputError(f"{_name_of(self.model)} has weights of the shapes {wanted}; it was given {shapes}.")
+        network.set_weights(weights)
+        self.model_ = network
+
     def predict(self, X) -> np.ndarray:
         """Label of each sample, shape (n,)."""
         scores = self._class_scores(X)

@@ -4,6 +4,7 @@ from cvclassic.report.files import report_files
 from cvclassic.report.findings import check_json, print_check
 from cvclassic.report.page import answer_html, page_of_run, page_of_runs, table_html
 from cvclassic.report.progress import show_progress
+from cvclassic.report.reading import show_reading
 from cvclassic.report.terminal import print_report, table_text
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "print_report",
     "report_files",
     "show_progress",
+    "show_reading",
     "table_html",
     "table_text",
 ]

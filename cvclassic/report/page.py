@@ -15,8 +15,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cvclassic.datasets.doctor.finding import WARNING as DOCTORS_WARNING
 from cvclassic.report.harmless import harmless
-from cvclassic.report.parts import WARNING, Words, header_of, part, seen_in, words_of
+from cvclassic.report.parts import FINDING, WARNING, Words, header_of, part, seen_in, words_of
 from cvclassic.report.pictures import Picture, pictures
 from cvclassic.study.study import OF_TEST, OF_VALIDATION, DatasetStudy, Study
 from cvclassic.study.tables import Column, PairsTable, Table, figures_table, pairs_table
@@ -175,6 +176,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = _unbroken
+    environment.filters["parted"] = _parted
     return environment
 
 
@@ -243,6 +245,14 @@ def _side_by_side(tables: list[tuple[str, Figures]], differ: bool) -> Figures:
             rows.append((mark, [(run, run), *(cells.get(key, ("", None)) for key in columns)]))
     caption = "Each row is compared with what to take of its own run" + ". The runs have different test images" * differ
     return Figures(caption, (Column("run", "run", setting=True), *columns.values()), rows, heads=2)
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """The first sentence of a warning of the doctor, and what opens below it; of what is severe all is seen."""
+    if not line.startswith(f"{FINDING}{DOCTORS_WARNING}: "):
+        return line, ""
+    first, *rest = re.split(r"(?<=\.) (?=[A-Z])", line, maxsplit=1)
+    return first, " ".join(rest)
 
 
 def _unbroken(text: str) -> str:

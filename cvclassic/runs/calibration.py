@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
+
+from cvclassic.model.calibration import are_probabilities, fit_factor, to_logits
 
 BINS = 15  # of confidence, as in Guo et al.
-STEEPNESS = (-7.0, 7.0)  # natural logarithms of the factors that are tried
 
 
 class Calibration(NamedTuple):
@@ -40,31 +40,13 @@ def calibration(scores_val: np.ndarray, y_val: np.ndarray, scores: np.ndarray, y
     scores_val, scores : ndarray of shape (n, n_classes), or (n,) for two classes
     y_val, y : ndarray of int, (n,)
     """
-    logits_val, logits = _logits(scores_val), _logits(scores)
-
-    def loss(log_factor: float) -> float:
-        return _log_likelihood_loss(logits_val * np.exp(log_factor), y_val)
-
-    factor = np.exp(minimize_scalar(loss, bounds=STEEPNESS, method="bounded").x)
+    logits_val, logits = (to_logits(each, are_probabilities(each)) for each in (scores_val, scores))
+    factor = fit_factor(logits_val, y_val)
     log_p = log_softmax(logits * factor, axis=1)
     p = np.exp(log_p)
     rows = np.arange(len(y))
     brier = np.sum(p**2, axis=1) - 2 * p[rows, y] + 1
     return Calibration(float(-log_p[rows, y].mean()), float(brier.mean()), _calibration_error(p, y))
-
-
-def _logits(scores: np.ndarray) -> np.ndarray:
-    scores = np.asarray(scores, dtype=np.float64)
-    if scores.ndim == 1:
-        scores = np.stack([np.zeros_like(scores), scores], axis=1)
-    sums = scores.sum(axis=1)
-    if scores.min(initial=0) >= 0 and np.allclose(sums, 1, atol=1e-3):  # probabilities
-        return np.log(np.maximum(scores, 1e-12))
-    return scores
-
-
-def _log_likelihood_loss(logits: np.ndarray, y: np.ndarray) -> float:
-    return float(np.mean(logsumexp(logits, axis=1) - logits[np.arange(len(y)), y]))
 
 
 def _calibration_error(p: np.ndarray, y: np.ndarray) -> float:

@@ -117,6 +117,7 @@ class RunFolder:
     def begin(self, record: RunRecord, datasets: Sequence[Dataset]) -> None:
         """Write the files of the data sets, then `record`. Where that fails, what was made is removed again."""
         with self._beginning():
+            self._check_room(datasets)
             for dataset in datasets:
                 folder = self.path / file_name(dataset.name)
                 folder.mkdir()
@@ -127,6 +128,17 @@ class RunFolder:
             self._made.append(self.path / RECORD)
             write_content(self.path / RECORD, to_json(record))
         self.record = record
+
+    def _check_room(self, datasets: Sequence[Dataset]) -> None:
+        """InputError where the images, which jobs read from here, would not fit onto the disk."""
+        free = shutil.disk_usage(self.path).free
+        needed = sum(dataset.images.nbytes for dataset in datasets)
+        if needed > free:
+            shapes = " and ".join(f"{' x '.join(map('{:,}'.format, each.images.shape))}" for each in datasets)
+            raise InputError(
+                f"The images take {shapes} bytes = {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on the "
+                f"disk of {self.path}. Use a smaller image_size (--image-size), or a folder on another disk (--out)."
+            )
 
     def begin_as(self, source: Path) -> None:
         """Copy the files of the run in `source`, as far as it has come; links are left out."""

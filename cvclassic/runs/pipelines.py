@@ -1,8 +1,6 @@
 """Pipelines: files with one contender each, found without being registered, and estimators that a call brings."""
 
 import difflib
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -13,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 
 from cvclassic.augmentation import AUGMENTATIONS, augmentation_of, augmented, innermost
 from cvclassic.errors import CVClassicError, InputError
+from cvclassic.model.pipeline_files import builtin_folder, import_file
 from cvclassic.neural import NeuralClassifier, TrainingStack
 from cvclassic.runs.job import FAMILIES, TRAINED_BY_KERAS
 from cvclassic.runs.settings import Settings
@@ -125,13 +124,6 @@ def builtin_pipelines() -> dict[str, Pipeline]:
 def default_pipelines() -> list[Pipeline]:
     """Those that run where none is named, or may, by what they say of a data set."""
     return [pipeline for pipeline in builtin_pipelines().values() if pipeline.default]
-
-
-def builtin_folder() -> Path:
-    """The folder of the pipelines: inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "pipelines"
-    return installed if installed.is_dir() else package.parent / "pipelines"
 
 
 def find_pipelines(names: Iterable[str], brought: Mapping[str, Pipeline] | None = None) -> list[Pipeline]:
@@ -295,15 +287,9 @@ def _builtin_files() -> dict[str, Path]:
 
 
 def _import_file(path: Path) -> ModuleType:
-    # A name of its own in sys.modules, so that functions and classes defined in the file can be pickled there.
-    name = f"cvclassic_pipeline_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        return import_file(path)
     except CVClassicError:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(f"The pipeline file {path} can't be imported: {type(error).__name__}: {error}") from error
-    return module

@@ -1,8 +1,9 @@
 """The question of a run: what was asked, what a Python call brought beside it, and the data that answer to both."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from cvclassic.runs.train_sizes import at_train_sizes
 Arrays = tuple[np.ndarray, ...]
 Data = str | Path | Dataset | Arrays | Sequence[str | Path | Dataset | Arrays]
 KEYWORDS = tuple(name for name in RunSpec.__dataclass_fields__ if name not in ("datasets", "pipelines", "brought"))
+# Called with the name of a data set, the files of it that were read since the last call, and how many there are.
+Reading = Callable[[str, int, int], None]
 Contenders = str | Path | Mapping[str, BaseEstimator] | Sequence[str | Path | Mapping[str, BaseEstimator]]
 
 
@@ -71,11 +74,11 @@ def asked_by(spec: RunSpec) -> Question:
     return Question(spec)
 
 
-def gather(question: Question) -> tuple[RunData, list[str]]:
+def gather(question: Question, reading: Reading | None = None) -> tuple[RunData, list[str]]:
     """The data sets with their splits and the pipelines, with a spec that has everything settled; and notes on them.
 
     What the spec names can be had, or the run does not start. Without names the standard sets are taken, or where they
-    can't be had the embedded ones.
+    can't be had the embedded ones. `reading` is called while files are read.
     """
     spec = question.spec
     spec = spec.replace(
@@ -84,7 +87,7 @@ def gather(question: Question) -> tuple[RunData, list[str]]:
     )
     chosen = _contenders(question)
     if spec.datasets:
-        return _loaded(question, spec, chosen, [])
+        return _loaded(question, spec, chosen, [], reading)
     names, note = datasets.default_names(data_dir=spec.data_dir, offline=spec.offline)
     try:
         return _loaded(question, spec.replace(datasets=names), chosen, [note] if note else [])
@@ -104,14 +107,16 @@ def _contenders(question: Question) -> list[Pipeline]:
     return [*named, *(each for each in baselines if each.name not in {other.name for other in named})]
 
 
-def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: list[str]) -> tuple[RunData, list[str]]:
+def _loaded(
+    question: Question, spec: RunSpec, chosen: list[Pipeline], notes: list[str], reading: Reading | None = None
+) -> tuple[RunData, list[str]]:
     embedded = {datasets.known_name(name) for name in spec.datasets} <= set(EMBEDDED)
     spec = spec.replace(
         preset=spec.preset or ("quick" if embedded else "standard"),
         datasets=[_absolute(name, question) for name in spec.datasets],
         pipelines=[each.name if each.brought else each.reference for each in chosen] if spec.pipelines else (),
     )
-    loaded = [_folded(_dataset(question, spec, name), spec, name) for name in spec.datasets]
+    loaded = [_folded(_dataset(question, spec, name, reading), spec, name) for name in spec.datasets]
     if spec.repeats is None:
         spec = spec.replace(repeats=1 if spec.preset == "quick" or spec.varies else AUTO)
     if spec.train_sizes:
@@ -120,7 +125,7 @@ def _loaded(question: Question, spec: RunSpec, chosen: list[Pipeline], notes: li
     return RunData.of(spec, loaded, chosen), notes
 
 
-def _dataset(question: Question, spec: RunSpec, name: str) -> Dataset:
+def _dataset(question: Question, spec: RunSpec, name: str, reading: Reading | None) -> Dataset:
     if name in question.datasets:
         dataset, size = question.datasets[name], spec.train_size
         size = min(spec.max_train_size or dataset.train_size, dataset.train_size) if size is None else size
@@ -130,10 +135,12 @@ def _dataset(question: Question, spec: RunSpec, name: str) -> Dataset:
         data_dir=spec.data_dir,
         offline=spec.offline,
         image_size=spec.image_size,
+        resize=spec.resize,
         seed=spec.seed,
         train_size=spec.train_size,
         max_train_size=spec.max_train_size,
         group=spec.group,
+        progress=reading and partial(reading, name),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from cvclassic.augmentation import AUGMENTATIONS
+from cvclassic.decoding import PAD, RESIZES
 from cvclassic.errors import InputError
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.settings import Pairs, Settings, as_text, parse_value
@@ -99,8 +100,11 @@ class RunSpec:
         images or by cross-validation on training images, before it is fitted with what was found.
     corruptions : bool
         Test on corrupted copies of the test images too.
-    image_size : int
-        Side in pixels to which images from a folder are resized.
+    image_size : int, optional
+        Side in pixels to which a user's own pictures are resized; None is what fits them
+        (`cvclassic.datasets.image_size.usual_size`).
+    resize : {"pad", "crop", "stretch"}
+        How they become squares: shown whole with a margin, cut to the middle, or stretched.
     data_dir : str, optional
         Where data sets are looked for first. None is `$CVCLASSIC_DATA`, else `data/`.
     offline : bool
@@ -139,7 +143,8 @@ class RunSpec:
     experiment: str | None = None
     tune: float | None = None
     corruptions: bool = False
-    image_size: int = 32
+    image_size: int | None = None
+    resize: Literal["pad", "crop", "stretch"] = PAD
     data_dir: str | None = None
     offline: bool = False
     threads: int | None = None
@@ -160,7 +165,7 @@ class RunSpec:
         self._set("sweep", tuple((_named(name), _values(name, values)) for name, values in sweep))
         self._set("brought", _pairs(self, "brought"))
         self._set("optimizer", _lowered(self.optimizer))
-        for name in ("preset", "repeats", "augment", "class_weight", "metric"):
+        for name in ("preset", "repeats", "augment", "class_weight", "metric", "resize"):
             self._set(name, _lowered(getattr(self, name)))
         self._set(
             "metric", self.metric and self.metric.replace("-", "_") if isinstance(self.metric, str) else self.metric
@@ -311,6 +316,7 @@ _CHOSEN = {
     "augment": AUGMENTATIONS,
     "class_weight": ("balanced", "none"),
     "metric": METRICS,
+    "resize": RESIZES,
 }
 _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {
@@ -326,7 +332,7 @@ _POSITIVE = {
     "memory_limit": "a number of GiB above 0",
 }
 _OPTIONAL = (
-    *("train_size", "folds", "repeats", "batch_size", "epochs", "threads"),
+    *("train_size", "folds", "repeats", "batch_size", "epochs", "image_size", "threads"),
     *("within", "learning_rate", "time_budget", "tune", "memory_limit"),
 )
 

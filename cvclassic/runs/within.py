@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cvclassic.errors import InputError
 from cvclassic.runs.forecast import Forecast, duration
 from cvclassic.runs.plan import RunData, plan
-from cvclassic.runs.question import Question, gather
+from cvclassic.runs.question import Question, Reading, gather
 from cvclassic.runs.spec import AUTO, PRESETS, SHORT_FIT, RunSpec
 
 FEWER_FOLDS = 3
@@ -21,13 +21,13 @@ def parse_duration(text: str) -> float:
     return float(found.group(1)) * UNITS[found.group(2)]
 
 
-def gather_within(question: Question) -> tuple[RunData, list[str]]:
+def gather_within(question: Question, reading: Reading | None = None) -> tuple[RunData, list[str]]:
     """What `gather` gives, cut until the forecast of the whole run is within the spec's time, if it has one.
 
     Cut are, one after another: seeds that contenders would get, the preset, folds, the least number of steps of a
     training. What was asked for by name stays. What was cut, and where that is not enough, is said in notes.
     """
-    data, notes = gather(question)
+    data, notes = gather(question, reading)
     if data.spec.within is None:
         return data, notes
     seconds, cut = data.spec.within, []

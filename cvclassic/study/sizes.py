@@ -146,13 +146,15 @@ def _crossing_clause(one: Curve, other: Curve) -> str:
 
 def _no_crossing(one: Curve, other: Curve) -> str:
     sizes = _shared(one, other)
-    leads = sum(one.points[size].accuracy - other.points[size].accuracy for size in sizes)
-    first, second = (other, one) if leads < 0 else (one, other)
+    leads = [one.points[size].accuracy - other.points[size].accuracy for size in sizes]
+    first, second = (other, one) if sum(leads) < 0 else (one, other)
     span = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
     figures = f"at the end {_against(first, second, sizes[-1])}"
-    if abs(leads) < 1e-12:
+    level = [abs(lead) < 1e-12 for lead in leads]
+    if all(level):
         return f"{first.name} and {second.name} are level with {span} training images ({figures})"
-    return f"{first.name} stays ahead of {second.name} with {span} training images ({figures})"
+    how = "is never behind" if any(level) else "stays ahead of"
+    return f"{first.name} {how} {second.name} with {span} training images ({figures})"
 
 
 def _against(first: Curve, second: Curve, size: int) -> str:

@@ -257,8 +257,8 @@ class DatasetStudy:
     def choice(self, *families: str) -> Configuration | None:
         """What the best contender of the first of `families` that has one reaches; without families the best of all.
 
-        Without folds it is that contender. With folds it is what the rule chooses inside each fold, pooled over the
-        folds, under the name of the one that is best by the mean over them.
+        Without folds it is that contender, and with folds where it is best in each of them. Else it is what the rule
+        chooses inside each fold, pooled over the folds, under the name of the one that is best by the mean over them.
         """
         best = self.best(*families) if families else self.winner
         if best is None or not self.record.folds:
@@ -267,6 +267,8 @@ class DatasetStudy:
         if len(among) < 2:
             return best
         chosen = [_best_in_fold(among, fold) for fold in range(len(self.record.folds))]
+        if all(outcome is own for outcome, own in zip(chosen, best.folds, strict=True)):
+            return best
         outcome = pooled(chosen, self.record, self.study.run.spec.seed)
         return replace(best, outcomes=(outcome,), folds=tuple(chosen))
 
@@ -337,9 +339,9 @@ class Study:
     Attributes
     ----------
     run : Run
-        Without those images of given test parts that are copies of training images.
+        Without those images of given test parts that are copies of training images, but for published sets.
     leaks : dict of str to Leak
-        What was left out so, by name of the data set.
+        What leaked so, by name of the data set.
     datasets : tuple of DatasetStudy
     """
 

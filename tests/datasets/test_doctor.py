@@ -105,15 +105,16 @@ def test_files_that_are_not_used_are_told_by_kind(folder):
     (folder / "dog" / ".hidden.png").write_bytes(jpeg)
     (folder / "dog" / ".DS_Store").touch()  # of the system, and nobody's concern
     (folder / "dog" / "old.gif").write_bytes(b"GIF89a")
+    (folder / "dog" / "raw.dng").write_bytes(b"II*")
     (folder / "stray.png").write_bytes(jpeg)
     findings = found(folder)
-    assert findings["unreadable_files"].files == ("cat/cut.jpg", "cat/text.png")
-    assert "1 cut off (cat/cut.jpg)" in findings["unreadable_files"].text
+    assert findings["unreadable_files"].files == ("cat/cut.jpg", "cat/text.png", "dog/old.gif")
+    assert "2 cut off (cat/cut.jpg, dog/old.gif)" in findings["unreadable_files"].text
     assert (findings["empty_files"].count, findings["empty_files"].files) == (1, ("dog/empty.png",))
     skipped = findings["skipped_files"]
-    assert sorted(skipped.files) == ["dog/.hidden.png", "dog/notes.txt", "dog/old.gif", "stray.png"]
+    assert sorted(skipped.files) == ["dog/.hidden.png", "dog/notes.txt", "dog/raw.dng", "stray.png"]
     assert skipped.severity == "warning"
-    assert "(dog/old.gif, stray.png)" in skipped.text
+    assert "(dog/raw.dng, stray.png)" in skipped.text
 
 
 def test_links_that_lead_nowhere_or_in_circles_are_told(folder):
@@ -136,12 +137,18 @@ def test_sizes_shapes_and_depths(folder):
     assert check(folder).files == (
         "Files: 1 to 900 pixels wide and 1 to 300 high, the medians 40 x 40; 8 and 16 bits; 1 gray, 66 in color."
     )
-    findings = found(folder)
-    assert findings["stretching"].files == ("cat/long.png",)
-    assert "up to 75 times" in findings["stretching"].text
-    assert findings["lost_detail"].files == ("cat/large.png",)
+    findings = found(folder, image_size=32)
+    assert findings["padding"].files == ("cat/long.png",)
+    assert "up to 75 times" in findings["padding"].text
+    assert findings["lost_detail"].files == ("cat/large.png", "cat/long.png")
     assert "--image-size" in findings["lost_detail"].text
-    assert found(folder, image_size=96).keys().isdisjoint({"lost_detail"})
+    assert found(folder, image_size=96)["lost_detail"].files == ("cat/long.png",)
+    stretched = found(folder, image_size=32, resize="stretch")
+    assert stretched["stretching"].files == ("cat/long.png",)
+    assert stretched["lost_detail"].files == ("cat/large.png",)
+    cropped = found(folder, image_size=32, resize="crop")
+    assert "up to 99 % of a picture is lost" in cropped["cropping"].text
+    assert cropped["lost_detail"].files == ("cat/large.png",)
     assert findings["tiny_pictures"].files == ("dog/pixel.png",)
     assert findings["plain_pictures"].files == ("cat/white.png", "dog/pixel.png")
     mixed = findings["mixed_color"]

@@ -44,12 +44,12 @@ def test_images_come_as_rgb_in_the_order_of_class_and_name(tmp_path):
 def test_train_and_test_folders_are_the_official_split(tmp_path):
     write_classes(tmp_path / "train", n=5)
     write_classes(tmp_path / "test", n=2)
-    write_classes(tmp_path / "val", n=2)
+    write_classes(tmp_path / "more", n=2)
     dataset = load(str(tmp_path))
     assert np.array_equal(dataset.test, np.arange(10, 14))
     assert dataset.labels[dataset.test].tolist() == [0, 0, 1, 1]
     assert len(dataset.warnings) == 1
-    assert dataset.warnings[0].endswith("val")
+    assert dataset.warnings[0].endswith("more")
 
 
 def test_images_are_averaged_down_and_interpolated_up(tmp_path):

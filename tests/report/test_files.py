@@ -112,7 +112,7 @@ def test_results_json_holds_everything():
     jobs = [(*JOBS[0][:5], changes), *JOBS[1:]]
     study = make_study(jobs, sweep={"C": ["1", "10"]})
     content = json.loads(report_files(study)[0]["results.json"])
-    assert list(content) == ["schema_version", "run", "datasets", "results", "folds"]
+    assert list(content) == ["schema_version", "run", "datasets", "answers", "results", "folds"]
     assert content["schema_version"] == SCHEMA_VERSION
     assert RunSpec.from_json(content["run"]["spec"]) == study.run.spec
     assert content["datasets"][0]["provenance"] == "drawn at random"
@@ -129,9 +129,29 @@ def test_results_json_holds_everything():
     assert last["history"] == study.run.outcomes[2].result.history
 
 
+def test_results_json_holds_the_answers_and_what_is_behind_them():
+    study = make_study([("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 200, 9.0)])
+    [said] = json.loads(report_files(study)[0]["results.json"])["answers"]
+    [question] = said["questions"]
+    assert (said["dataset"], said["metric"], said["taken"]) == ("animals", "accuracy", "svm")
+    assert said["text"].startswith("On animals use svm")
+    assert (question["first"], question["second"], question["verdict"]) == ("svm", "cnn", "better_by_margin")
+    assert question["ahead"] == "svm"
+    assert question["difference"] == pytest.approx(0.45)
+    low, high = question["interval"]
+    assert 0.01 < low < 0.45 < high
+    failed = make_study([("animals", "svm", "classical", "failed: x")])
+    [said] = json.loads(report_files(failed)[0]["results.json"])["answers"]
+    assert said["taken"] is said["beats_baseline"] is None
+    assert said["questions"] == []
+
+
 def test_every_field_of_results_json_is_documented():
     sections = DOCUMENT.read_text(encoding="utf-8").split("\n## ")
+    study = make_study([("animals", "svm", "classical", 20, 1.0), ("animals", "cnn", "neural", 200, 9.0)])
+    [said] = json.loads(report_files(study)[0]["results.json"])["answers"]
     written = {
+        "An answer": {*said, *said["questions"][0]},
         "A result": {*(field.name for field in fields(Result)), "ci_low", "ci_high"},
         "A data set": {field.name for field in fields(DatasetRecord)},
         "The run": {field.name for field in fields(RunRecord)},

@@ -54,7 +54,7 @@ def test_what_must_be_known_stands_beside_the_answer_and_most_of_it_at_once(brow
     jobs.append(("animals", "mlp", "neural", "failed: killed"))
     run = make_run(jobs, problems=("a file is damaged",))
     findings = (
-        Finding("exact_copies", "warning", 5, (), "5 of 9 images are copies."),
+        Finding("exact_copies", "warning", 5, (), "5 of 9 images, such as a. b.jpg, are copies. Keep one of each."),
         Finding("x", "note", 1, (), "?"),
     )
     run = replace(run, datasets=(replace(run.datasets[0], findings=findings),))
@@ -62,10 +62,13 @@ def test_what_must_be_known_stands_beside_the_answer_and_most_of_it_at_once(brow
     of_run, of_set = page.locator(".warnings").all()
     assert of_run.inner_text() == "Warning: a file is damaged"
     lines = of_set.inner_text().splitlines()
-    assert lines[:2] == ["mlp: failed: killed", "Data, warning: 5 of 9 images are copies."]
+    assert lines[:2] == ["mlp: failed: killed", "Data, warning: 5 of 9 images, such as a. b.jpg, are copies."]
     assert lines[2].startswith("Still learning when training ended: cnn")
     assert lines[3:] == ["Warning from hog_svm: did not converge", "2 more"]
-    of_set.locator("summary").click()
+    of_set.locator("summary", has_text="copies").click()
+    assert "Keep one of each." in of_set.inner_text()
+    of_set.locator("summary", has_text="copies").click()
+    of_set.locator("summary", has_text="2 more").click()
     assert of_set.inner_text().splitlines()[5:] == ["Warning from hog_svm: b", "Warning from hog_svm: c"]
     page.locator("details.fold", has_text="Details").locator("summary").click()
     assert "Warning" not in page.locator("details.fold", has_text="Details").inner_text()

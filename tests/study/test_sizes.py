@@ -116,6 +116,10 @@ def test_overlapping_intervals_and_curves_that_never_cross_are_called_so():
         ("animals", name, family, 80, 1.0, {"n_train": 90}) for name, family in (("a", "classical"), ("b", "neural"))
     ]
     assert "a and b are level with 90 training images" in seen(level)[1]
+    at_the_end = [("animals", "b", "neural", 70, 1.0, {"n_train": 270})]
+    at_the_end += [("animals", "a", "classical", 70, 1.0, {"n_train": 270})]
+    lost = [(*level[0][:3], 90, *level[0][4:]), level[1], *at_the_end]
+    assert "b is never behind a with 90 to 270 training images (at the end" in seen(lost)[1]
 
 
 def test_several_overlapping_intervals_are_listed():

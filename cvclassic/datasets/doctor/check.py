@@ -15,6 +15,7 @@ from cvclassic.datasets.doctor.pictures import color_findings, described, file_f
 from cvclassic.datasets.doctor.shortcuts import shortcut_findings
 from cvclassic.datasets.groups import together
 from cvclassic.datasets.near_copies import find_copies
+from cvclassic.decoding import PAD
 from cvclassic.errors import InputError
 
 Data = str | Path | Sequence[np.ndarray]
@@ -23,7 +24,8 @@ Data = str | Path | Sequence[np.ndarray]
 def check(
     data: Data,
     *,
-    image_size: int = 32,
+    image_size: int | None = None,
+    resize: str = PAD,
     group: str | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
@@ -34,7 +36,7 @@ def check(
     ----------
     data : name, path, or arrays
         As `cvclassic.compare` takes it; arrays are `(X, y)`, or `(X_train, y_train, X_test, y_test)`.
-    image_size, group, data_dir, offline
+    image_size, resize, group, data_dir, offline
         As of `cvclassic.datasets.load`, for names and paths.
 
     Returns
@@ -48,7 +50,9 @@ def check(
         For what is no data set, or can't be read.
     """
     if isinstance(data, str | Path):
-        name, source = load_source(str(data), data_dir=data_dir, offline=offline, image_size=image_size, group=group)
+        name, source = load_source(
+            str(data), data_dir=data_dir, offline=offline, image_size=image_size, resize=resize, group=group
+        )
         return diagnose(name, source)
     if not isinstance(data, Sequence) or len(data) not in (2, 4):
         raise InputError("check takes a name, a path, (X, y), or (X_train, y_train, X_test, y_test).")
@@ -70,21 +74,18 @@ def diagnose(name: str, source: LabelledImages) -> Check:
         *(file_findings(files) if files else ()),
         *count_findings(source),
         *shortcut_findings(source.images, source.labels, groups, files),
-        *(size_findings(files, source.images.shape[1]) if files else ()),
+        *(size_findings(files, source.contract) if files else ()),
         *color_findings(source.images, names, files),
     ]
-    bounds = (
-        {"all": slice(None)}
-        if source.n_train is None
-        else {"train": slice(source.n_train), "test": slice(source.n_train, None)}
-    )
+    given = ("train", "validation", "test") if source.n_validation else ("train", "", "test")
+    parts = {"all": 0} if source.n_train is None else {part: k for k, part in enumerate(given) if part}
     return Check(
         name=name,
         image_shape=source.images.shape[1:],
         class_names=source.class_names,
         parts={
-            part: tuple(np.bincount(source.labels[rows], minlength=len(source.class_names)).tolist())
-            for part, rows in bounds.items()
+            part: tuple(np.bincount(source.labels[source.part_of == k], minlength=len(source.class_names)).tolist())
+            for part, k in parts.items()
         },
         files=described(files) if files else "",
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),

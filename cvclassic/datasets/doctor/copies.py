@@ -62,6 +62,7 @@ def copies_findings(source: LabelledImages, copies: Copies, names: list[str], *,
         yield _conflicting(source, mixed, names, told, own)
     if source.n_train is not None:
         yield from _leaked(source, copies, names, told, own)
+        yield from _leaked_to_validation(source, copies, names, told)
     plain = tuple(names[i] for i in np.flatnonzero(copies.plain))
     if plain:
         yield Finding(
@@ -102,13 +103,12 @@ def _conflicting(
 
 
 def _leaked(source: LabelledImages, copies: Copies, names: list[str], told: list[str], own: bool) -> Iterator[Finding]:
-    tested = np.arange(len(names)) >= source.n_train
+    tested = source.part_of == 2
     exact = tested & np.isin(copies.exact, copies.exact[~tested])
-    leaked = np.flatnonzero(tested & np.isin(copies.near, copies.near[~tested]))
-    if not len(leaked):
+    pairs = _pairs(copies, source.part_of < 2, tested)
+    if not pairs:
         return
-    first = {number: i for i, number in reversed(list(enumerate(copies.near[: source.n_train].tolist())))}
-    pairs = [(first[copies.near[i]], i) for i in leaked]
+    leaked = [i for _, i in pairs]
     yield Finding(
         "leaked_test_images",
         SEVERE if own else WARNING,
@@ -120,6 +120,35 @@ def _leaked(source: LabelledImages, copies: Copies, names: list[str], told: list
         f"higher than on new pictures. {_advice(own, 'Remove them from one of the two parts.')}",
         tuple((names[one], names[other]) for one, other in pairs),
     )
+
+
+def _leaked_to_validation(
+    source: LabelledImages, copies: Copies, names: list[str], told: list[str]
+) -> Iterator[Finding]:
+    validated = source.part_of == 1
+    pairs = _pairs(copies, source.part_of == 0, validated)
+    if not pairs:
+        return
+    yield Finding(
+        "leaked_validation_images",
+        WARNING,
+        len(pairs),
+        tuple(names[i] for _, i in pairs),
+        f"{len(pairs):,} of {int(validated.sum()):,} validation images ({percent(len(pairs), int(validated.sum()))}) "
+        f"are copies of training images, exact or near ones, such as {told[pairs[0][1]]} of {told[pairs[0][0]]}. What "
+        "is chosen by them, or trained until they are told rightly, may be what knows them by heart; the test images "
+        "are not concerned. A comparison does not learn from the exact copies. Remove the others from one of the two "
+        "parts.",
+        tuple((names[one], names[other]) for one, other in pairs),
+    )
+
+
+def _pairs(copies: Copies, learned: np.ndarray, judged: np.ndarray) -> list[tuple[int, int]]:
+    """Of each image of the second mask that is a copy of one of the first mask: the first of those, and itself."""
+    first: dict[int, int] = {}
+    for i in np.flatnonzero(learned):
+        first.setdefault(int(copies.near[i]), int(i))
+    return [(first[number], int(i)) for i in np.flatnonzero(judged) if (number := int(copies.near[i])) in first]
 
 
 def _groups(numbers: np.ndarray) -> list[np.ndarray]:

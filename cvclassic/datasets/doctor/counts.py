@@ -17,9 +17,8 @@ COARSE, BLIND = 2.0, 5.0  # points: differences that can't be seen, from which t
 
 def count_findings(source: LabelledImages) -> Iterator[Finding]:
     """What the numbers of images mean for a comparison."""
-    n = len(source.labels)
-    n_train = n if source.n_train is None else source.n_train
-    counts = np.bincount(source.labels[:n_train], minlength=len(source.class_names))
+    counts = np.bincount(source.labels[source.part_of == 0], minlength=len(source.class_names))
+    n_train = int(counts.sum())
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] >= UNEQUAL * counts[least]:
         share = percent(int(counts[most]), n_train)

@@ -48,7 +48,7 @@ class Check:
         `(height, width)` or `(height, width, 3)`, as pipelines get them.
     class_names : tuple of str
     parts : dict of str to tuple of int
-        Images of each class: of `all`, or of `train` and `test` where the set has both.
+        Images of each class: of `all`, or of `train`, `test` and perhaps `validation` where these were given.
     files : str
         One sentence on sizes, bit depths and colors of the files; empty where there are none.
     findings : tuple of Finding

@@ -1,23 +1,22 @@
 """Findings on files and pictures: what is not in the set, and what becomes of the rest at the chosen size."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from cvclassic.datasets.doctor.finding import NOTE, WARNING, Finding, counted, percent, some
-from cvclassic.datasets.files import EMPTY, HIDDEN, OTHER, SUFFIXES, Files, Unused
+from cvclassic.datasets.files import HIDDEN, OTHER, SUFFIXES, Files, Unused
+from cvclassic.decoding import CROP, EMPTY, PAD, STRETCH, InputContract
 from cvclassic.images import is_color
 
-STRETCHED = 1.5  # times as long as the other side
-SHARE = 0.1  # of the images, from which stretching is a warning
+LONG = 1.5  # times as long as the other side: such a picture changes much when it becomes square
+SHARE = 0.1  # of the images, from which stretching or cropping is a warning
 SAME = 1.05  # factor within which all aspect ratios count as one
 SHRUNK = 4.0  # pixels of a side that become one
 TINY = 8  # pixels of a side below which there is nothing to see
 # Pictures, but of formats that are not read.
-UNREAD_FORMATS = frozenset(
-    {".gif", ".heic", ".heif", ".avif", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".dcm", ".psd", ".jxl"}
-)
+UNREAD_FORMATS = frozenset({".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".dcm", ".psd", ".jxl"})
 
 
 def file_findings(files: Files) -> Iterator[Finding]:
@@ -74,35 +73,37 @@ def described(files: Files) -> str:
     return f"Files: {sides}; {' and '.join(map(str, np.unique(bits)))} bits; {colors}."
 
 
-def size_findings(files: Files, image_size: int) -> Iterator[Finding]:
-    """What becomes of pictures that are made a square of `image_size` pixels."""
+def size_findings(files: Files, contract: InputContract) -> Iterator[Finding]:
+    """What becomes of pictures that are made squares."""
     height, width = files.facts[:, 1].astype(float), files.facts[:, 2].astype(float)
     ratio = np.maximum(height / width, width / height)
-    stretched = np.flatnonzero(ratio >= STRETCHED)
-    if len(stretched):
+    long = np.flatnonzero(ratio >= LONG)
+    if len(long):
         shape = width / height
         alike = shape.max() <= SAME * shape.min()
-        told = "all in the same way" if alike else "each in its own way"
+        kind, text = _HOW_SQUARE[contract.resize]
         yield Finding(
-            "stretching",
-            WARNING if len(stretched) >= SHARE * len(ratio) and not alike else NOTE,
-            len(stretched),
-            _names(files, stretched),
-            f"{_of(len(stretched), len(ratio))} have a side {STRETCHED:g} times as long as the other or more (up to "
-            f"{ratio.max():.3g} times), and are made square. That distorts their shapes, {told}. Where shapes matter, "
-            "crop or pad the pictures to squares first.",
+            kind,
+            WARNING if len(long) >= SHARE * len(ratio) and not alike and contract.resize != PAD else NOTE,
+            len(long),
+            _names(files, long),
+            f"{_of(len(long), len(ratio))} have a side {LONG:g} times as long as the other or more (up to "
+            f"{ratio.max():.3g} times). {text(float(ratio.max()), alike)}",
         )
-    shrunk = np.flatnonzero(np.sqrt(height * width) > SHRUNK * image_size)
+    # The side of a picture that becomes the side of the image.
+    side = {PAD: np.maximum(height, width), CROP: np.minimum(height, width), STRETCH: np.sqrt(height * width)}
+    side, image_size = side[contract.resize], contract.height
+    shrunk = np.flatnonzero(side > SHRUNK * image_size)
     if len(shrunk):
-        side = float(np.median(np.sqrt(height * width)[shrunk]))
-        larger = 2 * image_size if side / image_size <= 2 * SHRUNK else 4 * image_size
+        half = float(np.median(side[shrunk]))
+        larger = 2 * image_size if half / image_size <= 2 * SHRUNK else 4 * image_size
         yield Finding(
             "lost_detail",
             WARNING if 2 * len(shrunk) >= len(ratio) else NOTE,
             len(shrunk),
             _names(files, shrunk),
-            f"{_of(len(shrunk), len(ratio))} are made more than {SHRUNK:g} times smaller (half of them from {side:.0f} "
-            f"pixels or more a side to {image_size}). Details of fewer than {side / image_size:.0f} pixels can't be "
+            f"{_of(len(shrunk), len(ratio))} are made more than {SHRUNK:g} times smaller (half of them from {half:.0f} "
+            f"pixels or more a side to {image_size}). Details of fewer than {half / image_size:.0f} pixels can't be "
             f"seen any more. If the classes differ in such, try --image-size {larger}, which takes longer.",
         )
     tiny = np.flatnonzero(np.minimum(height, width) < TINY)
@@ -142,6 +143,33 @@ def color_findings(images: np.ndarray, names: Sequence[str], files: Files | None
             f"different for no reason of their class. Look at some, such as {some([names[i] for i in rows])}; best, "
             "all come from the same source.",
         )
+
+
+def _padding_text(ratio: float, alike: bool) -> str:
+    return (
+        f"They are shown whole, with black margins that take up to {100 * (1 - 1 / ratio):.0f} % of the square: they "
+        "are seen smaller than square ones. If what matters is in their middle, --resize crop shows it larger."
+    )
+
+
+def _cropping_text(ratio: float, alike: bool) -> str:
+    return (
+        f"Only the square in their middle is looked at, so that up to {100 * (1 - 1 / ratio):.0f} % of a picture is "
+        "lost. If what tells the class may lie there, use --resize pad."
+    )
+
+
+def _stretching_text(ratio: float, alike: bool) -> str:
+    told = "all in the same way" if alike else "each in its own way"
+    return f"They are made square, which distorts their shapes, {told}. Where shapes matter, use --resize pad."
+
+
+# The kind of finding, and what to say of pictures of that ratio of sides, which are all alike or not.
+_HOW_SQUARE: dict[str, tuple[str, Callable[[float, bool], str]]] = {
+    PAD: ("padding", _padding_text),
+    CROP: ("cropping", _cropping_text),
+    STRETCH: ("stretching", _stretching_text),
+}
 
 
 def _by_why(unused: Sequence[Unused]) -> str:

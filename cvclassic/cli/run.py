@@ -1,12 +1,7 @@
-"""The command: flags to a `RunSpec`, sub-commands to one call each. Heavy imports wait for their use."""
+"""The command that compares: flags to a `RunSpec`."""
 
-import contextlib
 import itertools
-import os
-import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,50 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import typer.core
 
-from cvclassic.errors import CVClassicError, InputError
-from cvclassic.runs.interrupt import interruptible
+from cvclassic.cli.choices import Augment, ClassWeight, Metric, Preset, Resize
+from cvclassic.cli.exits import EXIT_INTERRUPTED, EXIT_OK, exit_with, printing, say, say_error
+from cvclassic.cli.reports import code_of, say_what_is_written
+from cvclassic.errors import InputError
 
 if TYPE_CHECKING:
-    from cvclassic.comparison import Faces
     from cvclassic.runs.question import Question
-    from cvclassic.study.study import Study
-
-EXIT_OK, EXIT_ROW_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
-class Preset(StrEnum):
-    """The presets of `RunSpec`, as typer wants choices; it imports too much to be asked for them here."""
-
-    quick = "quick"
-    standard = "standard"
-    full = "full"
-
-
-class Augment(StrEnum):
-    """`cvclassic.augmentation.AUGMENTATIONS`."""
-
-    none = "none"
-    mirror = "mirror"
-    shift = "shift"
-    affine = "affine"
-
-
-class ClassWeight(StrEnum):
-    """Those of `RunSpec`."""
-
-    balanced = "balanced"
-    none = "none"
-
-
-class Metric(StrEnum):
-    """`cvclassic.runs.spec.METRICS`."""
-
-    accuracy = "accuracy"
-    balanced_accuracy = "balanced_accuracy"
-    macro_f1 = "macro_f1"
-
-
-def _print_version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"cvclassic {metadata.version('cvclassic')}")
         raise typer.Exit(EXIT_OK)
@@ -68,7 +29,10 @@ def compare(
     data: Annotated[list[str] | None, typer.Argument(metavar="[DATASET...]", help="The same as --dataset.")] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(help="A built-in data set, or a folder of class folders of images. Repeat for several."),
+        typer.Option(
+            help="A built-in data set, or your own pictures: a folder of class folders, such a folder in a zip or tar "
+            "archive, or a CSV of path and label. Repeat for several."
+        ),
     ] = None,
     pipeline: Annotated[
         list[str] | None,
@@ -76,7 +40,7 @@ def compare(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List pipelines, experiments and data sets, and exit.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version, and exit.")
     ] = False,
     preset: Annotated[
         Preset | None,
@@ -201,7 +165,12 @@ def compare(
         bool, typer.Option("--corruptions", help="Test on corrupted copies of the test images too.")
     ] = False,
     image_size: Annotated[
-        int | None, typer.Option(help="Images from a folder are resized to this side. Default: 32.")
+        int | None,
+        typer.Option(help="Your own pictures are resized to this side. Default: what fits them, 32 to 64 pixels."),
+    ] = None,
+    resize: Annotated[
+        Resize | None,
+        typer.Option(case_sensitive=False, help="How your own pictures become squares. Default: pad."),
     ] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
@@ -217,34 +186,7 @@ def compare(
     data = flags.pop("data", [])
     if data:
         flags["dataset"] = [*data, *flags.get("dataset", [])]
-    _exit_with(lambda: _compare(flags))
-
-
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN_DIR...", help="The folder of a run, or of several.")],
-    out: Annotated[Path | None, typer.Option(help="The page on which several runs are laid side by side.")] = None,
-) -> None:
-    """Make a run's report again from its folder, or lay several runs side by side on one page."""
-    _exit_with(lambda: _report([folder.expanduser() for folder in folders], out and out.expanduser()))
-
-
-def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A data set's name, or a folder of class folders.")],
-    image_size: Annotated[
-        int, typer.Option(help="The side to which a comparison would resize the images of a folder.")
-    ] = 32,
-    group: Annotated[
-        str | None,
-        typer.Option(metavar="subfolder|FILE.csv:COLUMN|REGEX", help="Which pictures belong together, as for compare."),
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print all as JSON, with the names of all files.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 where a finding is severe.")] = False,
-    data_dir: Annotated[str | None, typer.Option(help="Where data sets are looked for first, as for compare.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
-) -> None:
-    """Look a data set over: copies, contradicting labels, unusable files, shortcuts, too few images."""
-    options = {"image_size": image_size, "group": group, "data_dir": data_dir, "offline": offline}
-    _exit_with(lambda: _check(dataset, options, as_json=json_, strict=strict))
+    exit_with(lambda: _compare(flags))
 
 
 class Compare(typer.core.TyperCommand):
@@ -254,81 +196,14 @@ class Compare(typer.core.TyperCommand):
         for given, following in itertools.pairwise([*arguments, ""]):
             if given == "--tune" and not following.lstrip("+.")[:1].isdigit():
                 line = "--tune takes the seconds that each pipeline may search, such as --tune 120."
-                raise typer.Exit(_say_error(line))
+                raise typer.Exit(say_error(line))
         return super().parse_args(context, arguments)
-
-
-compare_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-compare_app.command(cls=Compare)(compare)
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command(cls=Compare)(compare)
-app.command()(report)
-app.command()(check)
-
-
-@app.callback()
-def cvclassic(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
-    ] = False,
-) -> None:
-    """Classical computer vision that is fast, and an honest comparison of it with neural networks."""
-
-
-def _exit_with(call: Callable[[], int]) -> None:
-    """Run a sub-command and exit with its code; whatever goes wrong is one line for the user."""
-    try:
-        with interruptible():
-            code = call()
-    except CVClassicError as error:
-        code = _say_error(str(error))
-    except KeyboardInterrupt:
-        code = _say("\nInterrupted.", EXIT_INTERRUPTED)
-    except Exception as error:
-        where = error.__traceback__
-        while where.tb_next:
-            where = where.tb_next
-        place = f"{Path(where.tb_frame.f_code.co_filename).name}, line {where.tb_lineno}"
-        code = _say_error(
-            f"{type(error).__name__}: {error} ({place}). This is a fault of cvclassic; please report it with this line "
-            "and your command."
-        )
-    raise typer.Exit(code)
-
-
-@contextlib.contextmanager
-def _printing() -> Iterator[None]:
-    """What is printed inside may be lost: to a full disk, which is told, or to `head`, which has read enough."""
-    try:
-        yield
-        sys.stdout.flush()
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            _say(f"The output can't be written: {error.strerror}.", EXIT_OK)
-        with contextlib.suppress(OSError, ValueError):  # ValueError: it is no file, as in tests
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _say_error(message: str) -> int:
-    from cvclassic.report.harmless import harmless  # names of files and folders are in it
-
-    return _say(f"Error: {harmless(message)}", EXIT_WRONG_INPUT)
-
-
-def _say(line: str, code: int) -> int:
-    """Print a line on standard error, if that is still there, and return `code`."""
-    try:
-        typer.echo(line.encode(errors="replace").decode(), err=True)
-    except OSError:  # the terminal is gone
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  the interpreter flushes it at its end
-    return code
 
 
 def _compare(flags: dict[str, object]) -> int:
     """The sub-command `compare`, with the flags that were given."""
     if flags.pop("list_", False):
-        with _printing():
+        with printing():
             _print_lists()
         return EXIT_OK
     if "resume" in flags:
@@ -410,74 +285,21 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
     """Tell the story, or go on with that of `folder`, and print the report."""
     from rich.console import Console
 
-    from cvclassic.comparison import shown, tell
+    from cvclassic.comparison import shown, shown_reading, tell
     from cvclassic.report import print_report
     from cvclassic.runs.reading import runs_in
 
     try:
-        study, faces = tell(question, folder, watch=shown)
+        study, faces = tell(question, folder, watch=shown, reads=shown_reading)
     except KeyboardInterrupt:
         line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
-        return _say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)
-    with _printing():
+        return say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)
+    with printing():
         console = Console()
         print_report(study, console if console.is_terminal else Console(width=160))
         typer.echo()
-        _say_what_is_written(folder, faces)
-    return _code_of(study)
-
-
-def _code_of(study: "Study") -> int:
-    """0 where every row is there and fine."""
-    whole = all(each.n_pending == 0 and not each.failures for each in study) and not study.run.problems
-    return EXIT_OK if whole else EXIT_ROW_FAILED
-
-
-def _say_what_is_written(folder: Path, faces: "Faces") -> None:
-    names = sorted(faces.written, key=lambda name: not name.startswith("report"))  # what people open first
-    typer.echo(f"Written to {folder}: {', '.join(names)}")
-    for line in faces.lost:
-        _say(line, EXIT_OK)
-
-
-def _report(folders: list[Path], out: Path | None) -> int:
-    """All files of one run's report, or one page on several runs."""
-    from cvclassic.comparison import load_comparison, write_file
-    from cvclassic.report import page_of_runs
-
-    if len(folders) == 1 and out is not None:
-        raise InputError("--out is for several runs; the report of one is written into its folder.")
-    if len(folders) > 1 and out is None:
-        raise InputError("Several runs are laid side by side on one page; name its file with --out FILE.")
-    comparisons = [load_comparison(folder) for folder in folders]
-    if out is None:
-        [comparison] = comparisons
-        for problem in comparison.study.run.problems:
-            _say(f"Warning: {problem}", EXIT_OK)
-        _say_what_is_written(comparison.folder, comparison.write_report())
-        return _code_of(comparison.study)
-    else:
-        page = page_of_runs([comparison.study for comparison in comparisons])
-        write_file(page.encode(errors="replace"), out)
-        typer.echo(f"Written to {out}")
-    return EXIT_OK
-
-
-def _check(dataset: str, options: dict[str, object], *, as_json: bool, strict: bool) -> int:
-    """What there is to say of a data set."""
-    from rich.console import Console
-
-    from cvclassic.datasets.doctor import check
-    from cvclassic.report import check_json, print_check
-
-    found = check(dataset, **options)
-    with _printing():
-        if as_json:
-            typer.echo(check_json(found))
-        else:
-            console = Console()
-            print_check(found, console if console.is_terminal else Console(width=100))
-    return EXIT_ROW_FAILED if strict and found.severe else EXIT_OK
+        say_what_is_written(folder, faces)
+    return code_of(study)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -499,6 +321,6 @@ def _print_lists() -> None:
     for name, experiment in EXPERIMENTS.items():
         varied = "; ".join(f"{key} {', '.join(values)}" for key, values in experiment.sweep.items())
         typer.echo(f"  {name:24} {experiment.title} {', '.join(experiment.pipelines)}{varied and ': ' + varied}")
-    typer.echo("\nData sets (or the path of a folder of class folders of images):")
+    typer.echo("\nData sets (or the path of your own pictures: a folder of class folders, an archive, a CSV):")
     for name, description in datasets.names():
         typer.echo(f"  {name:24} {description}")
