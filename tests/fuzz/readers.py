@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -12,13 +13,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, features
 
 from cvclassic import datasets
+from cvclassic.datasets.archives import opened_archive
 from cvclassic.datasets.formats import read_cifar_batch, read_idx, read_mnist_npz, read_opencv_digits
 from cvclassic.datasets.groups import groups_of_files
 from cvclassic.datasets.standard import CIFAR10
 from cvclassic.datasets.storage import unpack
+from cvclassic.datasets.table import layout_of_table
+from cvclassic.decoding import InputContract, read_contents, read_pictures
+from cvclassic.errors import InputError
 from cvclassic.features import Embedding
+from cvclassic.model import read_model as read_cvc
 from cvclassic.report.markdown import markdown
 from cvclassic.report.results_json import json_text
 from cvclassic.report.tables_csv import csv_text
@@ -32,6 +39,8 @@ from cvclassic.svm import OpenCVSVM
 from tests.datasets.test_standard import python2_batch
 from tests.fuzz.campaign import Reader, Target
 from tests.fuzz.mutate import Way, at_random, at_the_ends, inside_gzip, inside_json, inside_png, inside_zip
+from tests.model.models import small_model
+from tests.model.mutations import mutated
 from tests.runs.folders import jobs_of, outcome_of, record_of
 from tests.tiny_onnx import write_backbone
 
@@ -222,9 +231,94 @@ def _read_tar(folder: Path, name: str) -> None:
     unpack(folder / name, CIFAR10, folder / "unpacked")
 
 
+def _pictures(folder: Path) -> list[Target]:
+    """A small picture in each format and kind, with right checksums too where it is a PNG."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 20, 30), dtype=np.uint8)
+    gray, rgb = Image.fromarray(pixels[0]), Image.merge("RGB", [Image.fromarray(each) for each in pixels[:3]])
+    turned = Image.Exif()
+    turned[274] = 6
+    suffixes = ("bmp", "jpg", "png", "webp", "tif", "gif", "ppm", "jp2", *["avif"] * features.check("avif"))
+    kinds = {
+        **{f"plain.{suffix}": (rgb, {}) for suffix in suffixes},
+        "gray.jpg": (gray, {}),
+        "progressive.jpg": (rgb, {"progressive": True, "exif": turned}),
+        "cmyk.jpg": (Image.merge("CMYK", [Image.fromarray(each) for each in pixels]), {}),
+        "deep.png": (Image.fromarray(pixels[0].astype(np.uint16) * 16), {}),
+        "alpha.png": (Image.merge("RGBA", [Image.fromarray(each) for each in pixels]), {}),
+        "packed.tif": (rgb, {"compression": "tiff_lzw"}),
+        "float.tif": (Image.fromarray(pixels[0].astype(np.float32) / 255), {}),
+        "lossless.webp": (rgb, {"lossless": True}),
+    }
+    for name, (picture, options) in kinds.items():
+        picture.save(folder / name, **options)
+    ways = {name: (at_random, inside_png, inside_png) if name.endswith("png") else (at_random, at_the_ends)
+            for name in kinds}  # fmt: skip
+    return [Target(name, (folder / name).read_bytes(), ways[name]) for name in kinds]
+
+
+def _read_picture(folder: Path, name: str) -> None:
+    found = read_pictures([folder / name], InputContract(16, 16, 3))
+    for why in found.unreadable.values():
+        raise InputError(f"{name}: {why}")
+    assert found.images.shape == (1, 16, 16, 3)
+
+
+def _archives(folder: Path) -> list[Target]:
+    """Pictures of two classes in a zip and in tars."""
+    os.environ["CVCLASSIC_CACHE"] = str(folder / "cache")
+    picture = cv2.imencode(".png", np.eye(12, dtype=np.uint8) * 200)[1].tobytes()
+    names = [f"set/{label}/{number}.png" for label in "ab" for number in range(3)]
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive, tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), picture, zipfile.ZIP_DEFLATED)
+            member = tarfile.TarInfo(name)
+            member.size = len(picture)
+            tar.addfile(member, io.BytesIO(picture))
+    targets = _written(folder, {"set.zip": zipped.getvalue()}, at_random, at_the_ends, inside_zip)
+    targets += _written(folder, {"set.tar": tarred.getvalue()}, at_random)
+    return targets + _written(folder, {"set.tar.gz": _packed(tarred.getvalue())}, at_random, inside_gzip)
+
+
+def _read_archive(folder: Path, name: str) -> None:
+    with opened_archive(folder / name) as archive:
+        names = [each for part in archive.subfolders("") for each in archive.files(part)[0]]
+        read_contents([archive.content(each) for each in names], InputContract(16, 16, 3))
+
+
+def _table(folder: Path) -> list[Target]:
+    rows = "".join(f'"{number}.png",{"cat" if number % 2 else "dog"},p{number // 3},train\r\n' for number in range(9))
+    content = f"path,label,group,part\r\n{rows}9.png,cat,,test\r\n10.png,dog,,test\r\n".encode()
+    return _written(folder, {"set.csv": content}, at_random)
+
+
+def _models_in_files(folder: Path) -> list[Target]:
+    models = {
+        "hog.cvc": small_model("hog_linear_svm", 4),
+        "color.cvc": small_model("color_histogram_svm", 2, color=True),
+        "sobel.cvc": small_model("sobel_svm", 3),
+    }
+    for name, model in models.items():
+        model.save(folder / name)
+    return [Target(name, (folder / name).read_bytes(), (at_random, inside_zip, mutated)) for name in models]
+
+
+def _read_cvc(folder: Path, name: str) -> None:
+    """A file that is read makes a model that predicts."""
+    model = read_cvc(folder / name)
+    try:
+        model.predict(np.zeros((2, *model.contract.shape), np.uint8))
+    except InputError as error:  # of images, which have no name
+        raise InputError(f"{name}: {error}") from error
+
+
 READERS = {
     reader.name: reader
     for reader in (
+        Reader("pictures", _pictures, _read_picture),
+        Reader("picture-archives", _archives, _read_archive, writes=("cache",)),
+        Reader("picture-tables", _table, lambda folder, name: layout_of_table(folder / name)),
+        Reader("cvc", _models_in_files, _read_cvc),
         Reader("npz", _mnist, lambda folder, name: read_mnist_npz(folder / name)),
         Reader("idx", _idx, lambda folder, name: read_idx(folder / name)),
         Reader("cifar", _cifar, _read_batch),

@@ -30,8 +30,9 @@ def test_what_a_reader_may_not_do_is_caught():
     assert len(told.stdout.splitlines()) == 9
 
 
-@pytest.mark.parametrize("name", sorted({*READERS} - {"digits"}))
+@pytest.mark.parametrize("name", sorted({*READERS} - {"digits", "cvc"}))
 def test_an_input_can_be_had_again_by_its_number(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("CVCLASSIC_CACHE", "")  # one of them sets it
     found = []
     for times in range(2):
         monkeypatch.setattr(time, "time", lambda times=times: 1e9 * (times + 1))
