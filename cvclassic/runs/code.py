@@ -26,7 +26,7 @@ def _line(path: Path, mark: str | None) -> str:
         known = "what it held when the run began is not known"
     else:
         known = "as it was when the run began" if mark == content_mark(path) else "CHANGED since the run began"
-    return f"Runs the Python file {path} (of {_owner(path)}, last written {when}; {known})."
+    return f"Runs the Python file {path} (owned by {_owner(path)}, last written {when}; {known})."
 
 
 def _owner(path: Path) -> str:

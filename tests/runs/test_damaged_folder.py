@@ -9,6 +9,7 @@ import pytest
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
+from cvclassic.runs import checks
 from cvclassic.runs.encoding import to_json
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.job import ClassFigures, Sizes, Tuning
@@ -116,6 +117,12 @@ def test_numbers_that_no_report_can_show_are_refused_with_the_file(run, right, w
     assert right in text
     (run / "run.json").write_text(text.replace(right, wrong))
     with pytest.raises(InputError, match=r"run\.json is damaged \(.*start a new run"):
+        read_run(run)
+
+
+def test_a_run_of_more_jobs_than_can_be_is_refused(run, monkeypatch):
+    monkeypatch.setattr(checks, "MOST_JOBS", 1)
+    with pytest.raises(InputError, match=r"run\.json has 2 jobs; at most 1 are read; start a new run"):
         read_run(run)
 
 
