@@ -221,6 +221,8 @@ def test_bad_batches(backbone):
     [
         '{"size": 1e9, "mean": 0, "std": 1}',
         '{"size": 100000, "mean": 0, "std": 1}',
+        '{"size": [12, [12, 12]], "mean": 0, "std": 1}',
+        '{"size": {"a": 12}, "mean": 0, "std": 1}',
         '{"size": 12, "mean": [1, 2, 3, 4], "std": 1}',
         '{"size": 12, "mean": NaN, "std": 1}',
         f'{{"size": 12, "mean": {"9" * 400}, "std": 1}}',

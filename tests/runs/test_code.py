@@ -38,8 +38,8 @@ def test_a_file_is_told_with_its_owner_and_whether_it_changed(tmp_path, digits):
     known = with_file(record, path, content_mark(path))
     (line,) = files_to_run(known)
     assert line == (
-        f"Runs the Python file {path} (owned by {path.owner()}, last written 1970-01-01 00:00 UTC; as it was when the run "
-        "began)."
+        f"Runs the Python file {path} (owned by {path.owner()}, last written 1970-01-01 00:00 UTC; as it was when the "
+        "run began)."
     )
     (line,) = files_to_run(with_file(record, path))
     assert "what it held when the run began is not known" in line
