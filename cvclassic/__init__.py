@@ -16,7 +16,9 @@ _HOMES = {
     "compare": "cvclassic.comparison",
     "load_comparison": "cvclassic.comparison",
     "load_model": "cvclassic.model",
+    "evaluate": "cvclassic.evaluation",
     "resume": "cvclassic.comparison",
+    "train": "cvclassic.training",
 }
 __all__ = [*_HOMES, "__version__"]
 

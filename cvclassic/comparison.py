@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from cvclassic.datasets.doctor.finding import SEVERE, WARNING
 from cvclassic.errors import InputError
+from cvclassic.model import Model, load_model
 from cvclassic.runs.code import files_to_run
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
-from cvclassic.runs.job import Job, Result, RunRecord
+from cvclassic.runs.job import FAMILIES, Job, Result, RunRecord
 from cvclassic.runs.local import Listener, run_locally
+from cvclassic.runs.models import KEEP_NONE
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, Reading, ask, asked_by
 from cvclassic.runs.reading import read_run
@@ -24,24 +26,28 @@ from cvclassic.runs.within import gather_within
 from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, results_table
-
-# Given the jobs that will run, notes on them and what they will take, it enters what is told of each job while it runs
-# and when it ended.
-Watch = Callable[[Sequence[Job], Sequence[str], Forecast], AbstractContextManager[Listener]]
+from cvclassic.take_home import Home, Watch, model_path, take_home, why_none
 
 # It enters what is told of data sets while their files are read.
 Reads = Callable[[], AbstractContextManager[Reading | None]]
 
 
 class Faces(NamedTuple):
-    """Names of the files that were written, and a line for each that could not be made."""
+    """Names of the files that were written, a line for each that could not be made, and what models among them are."""
 
     written: list[str]
     lost: list[str]
+    models: dict[str, str]
 
 
 def tell(
-    question: Question | None, out: Path, *, watch: Watch, reads: Reads = nullcontext, faces: bool = True
+    question: Question | None,
+    out: Path,
+    *,
+    watch: Watch,
+    reads: Reads = nullcontext,
+    faces: bool = True,
+    anyway: bool = False,
 ) -> tuple[Study, Faces]:
     """The whole story; what `compare`, `resume` and the command do.
 
@@ -55,26 +61,45 @@ def tell(
     reads : Reads
     faces : bool
         Write the files of the report into the folder, too.
+    anyway : bool
+        Fit a model that goes home of each data set, published ones too, whatever is said of it.
     """
     with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
-        if not question:
-            _tell_code(folder.record)
-        with reads() as reading:
-            data, notes = gather_within(question or asked_by(folder.record.spec), reading)
-        jobs, left_out = plan(data)
-        record = describe_run(data, jobs, [*notes, *left_out])
+        data, record = _gathered(question, folder, reads)
         if question:
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
         forecast, told = Forecast(data), [*record.notes, *_checked(data)]
-        _run(folder.pending(folder.record.jobs), data, folder, watch, told, forecast)
+        pending = folder.pending(folder.record.jobs)
+        _run(pending, data, folder, watch, told, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():
             folder.add(more)
             _run(more, data, folder, watch, [], forecast)
             study = Study(read_run(out))
-        return study, write_faces(study, folder.write) if faces else Faces([], [])
+        models = _keep_models(study, data, folder, watch, changed=bool(pending), anyway=anyway)
+        written = write_faces(study, folder.write) if faces else Faces([], [], {})
+        return study, Faces([*models.written, *written.written], [*models.lost, *written.lost], models.written)
+
+
+def _gathered(question: Question | None, folder: RunFolder, reads: Reads) -> tuple[RunData, RunRecord]:
+    if not question:
+        _tell_code(folder.record)
+    with reads() as reading:
+        data, notes = gather_within(question or asked_by(folder.record.spec), reading)
+    jobs, left_out = plan(data)
+    return data, describe_run(data, jobs, [*notes, *left_out])
+
+
+def _keep_models(study: Study, data: RunData, folder: RunFolder, watch: Watch, *, changed: bool, anyway: bool) -> Home:
+    """Of the jobs' models those that are to be kept, and those that go home, made anew where something has changed."""
+    if data.spec.keep == "contenders":
+        best = [dataset.best(family) for dataset in study.datasets for family in FAMILIES]
+        folder.forget_models([result.job for each in best if each is not None for result in each.trainings])
+    if data.spec.keep == KEEP_NONE and not anyway:
+        return Home({}, [])
+    return take_home(study, data, folder, watch, missing=not changed, anyway=anyway)
 
 
 def _tell_code(record: RunRecord) -> None:
@@ -154,7 +179,7 @@ def compare(
     temporary = tempfile.TemporaryDirectory(prefix="cvclassic-") if out is None else None
     folder = Path(temporary.name, "run") if temporary else Path(out).expanduser()
     study, _ = tell(question, folder, **_told(progress), faces=temporary is None)
-    return Comparison(study, folder, temporary)
+    return Comparison(study, folder, temporary, question)
 
 
 def resume(folder: str | Path, *, progress: bool = False) -> "Comparison":
@@ -187,14 +212,61 @@ class Comparison:
         The run's, temporary where the call named none.
     """
 
-    def __init__(self, study: Study, folder: Path, temporary: tempfile.TemporaryDirectory | None = None):
+    def __init__(
+        self,
+        study: Study,
+        folder: Path,
+        temporary: tempfile.TemporaryDirectory | None = None,
+        question: Question | None = None,
+    ):
         self.study, self.folder = study, folder
         self._temporary = temporary  # the folder lasts as long as this object
+        self._question = question  # where it brought what no file has
+
+    @property
+    def best(self) -> Model:
+        """What is to be taken, fitted on all pictures of its data set; of a run on several sets see `best_of`.
+
+        It predicts pictures, and saves itself. The accuracy that it quotes in its `figures` is that of the comparison,
+        on pictures that the pipeline had not learned from.
+
+        Raises
+        ------
+        InputError
+            Where nothing is to be taken, or the fit fails.
+        """
+        names = [dataset.name for dataset in self.study.datasets]
+        if len(names) != 1:
+            raise InputError(f"This run has {len(names)} data sets; say of which: best_of({names[0]!r}).")
+        return self.best_of(names[0])
+
+    def best_of(self, dataset: str, *, progress: bool = False) -> Model:
+        """`best` of one of several data sets.
+
+        Where it is not in the run's folder yet, as for a published set, it is fitted now, in a process of its own.
+        """
+        if dataset not in {each.name for each in self.study.datasets}:
+            raise InputError(f"There is no data set {dataset!r} in this run; see study.datasets.")
+        path = model_path(self.study, self.folder, dataset)
+        if not path.exists():
+            if reason := why_none(self.study[dataset]):
+                raise InputError(f"No model of {dataset} goes home: {reason}")
+            self._fit_best(dataset, progress)
+        return load_model(path)
+
+    def _fit_best(self, dataset: str, progress: bool) -> None:
+        watch, reads = (shown, shown_reading) if progress else (unseen, nullcontext)
+        with interruptible(), RunFolder.open(self.folder) as folder:
+            data, record = _gathered(self._question, folder, reads)
+            folder.check_unchanged(record, data.datasets.values())
+            _, lost = take_home(self.study, data, folder, watch, only=dataset)
+        if lost:
+            raise InputError(lost[0])
 
     @property
     def answer(self) -> str:
         """What was found, a paragraph per data set."""
-        from cvclassic.report.harmless import harmless  # it is printed, and names of classes may hold anything
+        from cvclassic.harmless import harmless  # it is printed, and names of classes may hold anything
 
         return "\n\n".join(harmless(" ".join(answer(dataset))) for dataset in self.study.datasets)
 
@@ -257,7 +329,7 @@ def write_faces(study: Study, write: Callable[[str, bytes], None]) -> Faces:
     files, lost = report_files(study)
     for name, content in files.items():
         write(name, content)
-    return Faces(list(files), lost)
+    return Faces(list(files), lost, {})
 
 
 def write_file(content: bytes, path: Path) -> None:
@@ -277,8 +349,8 @@ def shown(jobs: Sequence[Job], notes: Sequence[str], forecast: Forecast) -> Iter
     from rich.console import Console
     from rich.text import Text
 
+    from cvclassic.harmless import harmless
     from cvclassic.report import show_progress
-    from cvclassic.report.harmless import harmless
 
     console = Console(stderr=True)
     for note in notes:

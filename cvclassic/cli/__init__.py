@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cvclassic.cli.models import evaluate, export, inspect, predict, train
 from cvclassic.cli.reports import check, report
 from cvclassic.cli.run import Compare, compare, print_version
 
@@ -14,6 +15,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(cls=Compare)(compare)
 app.command()(report)
 app.command()(check)
+app.command()(train)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(inspect)
+app.command()(export)
 
 
 @app.callback()

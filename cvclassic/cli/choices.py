@@ -41,3 +41,18 @@ class Resize(StrEnum):
     pad = "pad"
     crop = "crop"
     stretch = "stretch"
+
+
+class Keep(StrEnum):
+    """Those of `RunSpec`."""
+
+    contenders = "contenders"
+    all = "all"
+    none = "none"
+
+
+class ExportFormat(StrEnum):
+    """Those of `cvclassic.model.Model.export`."""
+
+    onnx = "onnx"
+    c = "c"

@@ -49,7 +49,7 @@ def printing() -> Iterator[None]:
 
 
 def say_error(message: str) -> int:
-    from cvclassic.report.harmless import harmless  # names of files and folders are in it
+    from cvclassic.harmless import harmless  # names of files and folders are in it
 
     return say(f"Error: {harmless(message)}", EXIT_WRONG_INPUT)
 

@@ -61,6 +61,8 @@ def code_of(study: "Study") -> int:
 def say_what_is_written(folder: Path, faces: "Faces") -> None:
     names = sorted(faces.written, key=lambda name: not name.startswith("report"))  # what people open first
     typer.echo(f"Written to {folder}: {', '.join(names)}")
+    for name, what in faces.models.items():
+        typer.echo(f"{name} is {what}: cvclassic predict {folder / name} PICTURES")
     for line in faces.lost:
         say(line, EXIT_OK)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import typer.core
 
-from cvclassic.cli.choices import Augment, ClassWeight, Metric, Preset, Resize
+from cvclassic.cli.choices import Augment, ClassWeight, Keep, Metric, Preset, Resize
 from cvclassic.cli.exits import EXIT_INTERRUPTED, EXIT_OK, exit_with, printing, say, say_error
 from cvclassic.cli.reports import code_of, say_what_is_written
 from cvclassic.errors import InputError
@@ -176,6 +176,14 @@ def compare(
         str | None, typer.Option(help="Where data sets are looked for first. Default: $CVCLASSIC_DATA, else data/.")
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    keep: Annotated[
+        Keep | None,
+        typer.Option(
+            case_sensitive=False,
+            help="Whose fitted models stay in the run's folder. Unless it is none, the winner on your own pictures is "
+            "fitted on all of them, as best.cvc. Default: contenders, the best of each family.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: reports/<UTC time>.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue the run in this folder, with its own options; failed rows run again.")

@@ -9,12 +9,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cvclassic.decoding import Content, file_content
+from cvclassic.decoding import SUFFIXES, Content, file_content
 
-SUFFIXES = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"}
-    | {".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
 # Of systems, not of people: what Windows, macOS and Synology leave in folders.
 _DROPPINGS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 _NAMED = 5  # unreadable files that a warning names; the rest is counted

@@ -106,13 +106,30 @@ def _numbered(keys: np.ndarray) -> np.ndarray:
 
 def _thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """These images as (n, 32, 32[, 3]) uint8."""
-    how = cv2.INTER_AREA if min(images.shape[1:3]) >= SIDE else cv2.INTER_LINEAR
     found = np.empty((len(rows), SIDE, SIDE, *images.shape[3:]), np.uint8)
-    fits = images.shape[1:3] == (SIDE, SIDE)
     for k, row in enumerate(rows):
-        image = images[row] if fits else cv2.resize(images[row], (SIDE, SIDE), interpolation=how)
+        image = _without_margins(images[row])
+        if image.shape[:2] != (SIDE, SIDE):
+            how = cv2.INTER_AREA if min(image.shape[:2]) >= SIDE else cv2.INTER_LINEAR
+            image = cv2.resize(image, (SIDE, SIDE), interpolation=how)
         found[k] = image if image.dtype == np.uint8 else np.rint(255 * image)
     return found
+
+
+def _without_margins(image: np.ndarray) -> np.ndarray:
+    """The picture without black margins of equal width on two sides, as padding makes them.
+
+    In all pictures of one shape they are the same, and would outweigh what the pictures show.
+    """
+    if image[0].any() and image[-1].any():
+        sides = image.any(axis=0).reshape(image.shape[1], -1).any(axis=1)
+        if sides[0] or sides[-1] or not sides.any():
+            return image
+        left, right = sides.argmax(), sides[::-1].argmax()
+        return image[:, left : len(sides) - right] if abs(left - right) <= 1 else image
+    if image[:, 0].any() and image[:, -1].any():
+        return np.swapaxes(_without_margins(np.swapaxes(image, 0, 1)), 0, 1)
+    return image
 
 
 def _gray_and_flat(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

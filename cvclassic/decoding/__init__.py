@@ -11,7 +11,7 @@ docs/pictures.md says what is read, and by which rules.
 from cvclassic.decoding.budget import READING
 from cvclassic.decoding.cache import cache_folder, read_set
 from cvclassic.decoding.contract import CROP, LARGEST_SIDE, PAD, RESIZES, SMALLEST_SIDE, STRETCH, InputContract, fitted
-from cvclassic.decoding.files import file_content
+from cvclassic.decoding.files import SUFFIXES, file_content
 from cvclassic.decoding.heads import check_signature, read_head
 from cvclassic.decoding.reading import Content, Facts, Pictures, read_contents, read_pictures
 from cvclassic.decoding.reasons import CUT_OFF, EMPTY, LOCKED, MISSING, NO_FILE, NO_PICTURE, UnreadableError
@@ -30,6 +30,7 @@ __all__ = [
     "RESIZES",
     "SMALLEST_SIDE",
     "STRETCH",
+    "SUFFIXES",
     "Content",
     "Facts",
     "InputContract",

@@ -18,6 +18,12 @@ from cvclassic.decoding.reasons import (
     too_many_bytes,
 )
 
+# Of files that are taken for pictures where a folder is walked through.
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"}
+    | {".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
 _FIRST = 64  # bytes by which the format is known
 # O_NONBLOCK: opening a pipe must not wait for someone who writes into it. O_BINARY is Windows's.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 from cvclassic.study.study import Configuration, DatasetStudy
 
 LONGEST_LABEL = 60

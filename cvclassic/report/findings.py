@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cvclassic.datasets.doctor.finding import NOTE, SEVERE, WARNING, Check
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 
 _STYLES = {SEVERE: "bold red", WARNING: "yellow", NOTE: "dim"}
 

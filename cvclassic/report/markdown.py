@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 from cvclassic.report.parts import header_of, part, seen_in, words_of
 from cvclassic.study.study import DatasetStudy, Study
 from cvclassic.study.tables import figures_table

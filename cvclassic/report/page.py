@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cvclassic.datasets.doctor.finding import WARNING as DOCTORS_WARNING
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 from cvclassic.report.parts import FINDING, WARNING, Words, header_of, part, seen_in, words_of
 from cvclassic.report.pictures import Picture, pictures
 from cvclassic.study.study import OF_TEST, OF_VALIDATION, DatasetStudy, Study

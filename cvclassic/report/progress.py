@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 from cvclassic.runs.forecast import Forecast, duration
 from cvclassic.runs.job import Job, Outcome, Result
 from cvclassic.study.tables import fixed, percent
@@ -104,4 +104,5 @@ def _varied(jobs: Sequence[Job]) -> set[str]:
 def _told(result: Result) -> str:
     if not result.ok:
         return result.status
-    return f"{percent(result.test_accuracy)} test accuracy, fit {fixed(result.fit_seconds, 1)} s"
+    tested = "" if result.test_accuracy is None else f"{percent(result.test_accuracy)} test accuracy, "
+    return f"{tested}fit {fixed(result.fit_seconds, 1)} s"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 
 
 @contextlib.contextmanager

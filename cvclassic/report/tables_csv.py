@@ -2,13 +2,9 @@
 
 import csv
 import io
-import re
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless_cell
 from cvclassic.study.tables import Cell, Table
-
-# A spreadsheet runs a cell that begins so.
-_FORMULA = re.compile(r"\s*[=+@-]|[\t\r\n]")
 
 
 def csv_text(table: Table) -> str:
@@ -25,15 +21,4 @@ def csv_text(table: Table) -> str:
 
 
 def _safe(cell: Cell) -> Cell:
-    if not isinstance(cell, str):
-        return cell
-    return ("'" if _FORMULA.match(cell) and not _is_number(cell) else "") + harmless(cell)
-
-
-def _is_number(text: str) -> bool:
-    """Whether it is one, such as the value of a setting."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return harmless_cell(cell) if isinstance(cell, str) else cell

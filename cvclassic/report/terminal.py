@@ -7,7 +7,7 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.text import Text
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 from cvclassic.report.parts import header_of, part, seen_in, words_of
 from cvclassic.runs.job import BASELINE
 from cvclassic.study.study import DatasetStudy, Study

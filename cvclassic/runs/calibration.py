@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from cvclassic.model.calibration import are_probabilities, fit_factor, to_logits
+from cvclassic.errors import InputError
+from cvclassic.model.calibration import Calibration, are_probabilities, fit_calibration, fit_factor, to_logits
 
 BINS = 15  # of confidence, as in Guo et al.
 
 
-class Calibration(NamedTuple):
+class CalibrationFigures(NamedTuple):
     """How well probabilities of classes hold.
 
     Attributes
@@ -29,7 +30,7 @@ class Calibration(NamedTuple):
     calibration_error: float
 
 
-def calibration(scores_val: np.ndarray, y_val: np.ndarray, scores: np.ndarray, y: np.ndarray) -> Calibration:
+def calibration(scores_val: np.ndarray, y_val: np.ndarray, scores: np.ndarray, y: np.ndarray) -> CalibrationFigures:
     """Figures of the test images' probabilities: the softmax of scores times one factor, fitted on validation images.
 
     The factor is what temperature scaling finds (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural
@@ -46,7 +47,15 @@ def calibration(scores_val: np.ndarray, y_val: np.ndarray, scores: np.ndarray, y
     p = np.exp(log_p)
     rows = np.arange(len(y))
     brier = np.sum(p**2, axis=1) - 2 * p[rows, y] + 1
-    return Calibration(float(-log_p[rows, y].mean()), float(brier.mean()), _calibration_error(p, y))
+    return CalibrationFigures(float(-log_p[rows, y].mean()), float(brier.mean()), _calibration_error(p, y))
+
+
+def calibrated(scores: np.ndarray | None, y_true: np.ndarray) -> Calibration | None:
+    """How scores of held-out images become probabilities; None without scores, or with too few images."""
+    try:
+        return None if scores is None else fit_calibration(scores, y_true)
+    except InputError:  # scores of classes that the pipeline has not seen
+        return None
 
 
 def _calibration_error(p: np.ndarray, y: np.ndarray) -> float:

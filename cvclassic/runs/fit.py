@@ -1,44 +1,34 @@
 """`run_job`: one job from its data to its outcome, in this process."""
 
-import contextlib
-import inspect
 import math
-import time
 import traceback
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, precision_recall_fscore_support, recall_score
-from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from cvclassic.augmentation import Prediction, augmentation_of, innermost, layers, predict_with_scores
-from cvclassic.errors import CVClassicError, DataError, InputError
+from cvclassic.augmentation import Prediction, augmentation_of, innermost, predict_with_scores
+from cvclassic.errors import CVClassicError, InputError
 from cvclassic.features.known import Known
 from cvclassic.neural import NeuralClassifier
-from cvclassic.neural.stack import BACKUP
-from cvclassic.runs.calibration import calibration
+from cvclassic.runs.calibration import calibrated, calibration
 from cvclassic.runs.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from cvclassic.runs.embedded import embed_ahead, peak_with
-from cvclassic.runs.encoding import from_json, read_content, to_json
-from cvclassic.runs.estimator import built, ready
-from cvclassic.runs.files import remove, write_content
-from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result, Training, Tuning
-from cvclassic.runs.measure import Meter, answer_seconds, images_per_second, model_bytes
+from cvclassic.runs.embedded import peak_with
+from cvclassic.runs.estimator import ready
+from cvclassic.runs.fitting import fit, forget_tuning, tuned
+from cvclassic.runs.job import ClassFigures, Job, Outcome, Predictions, Result, Training
+from cvclassic.runs.measure import answer_seconds, images_per_second, model_bytes
 from cvclassic.runs.plan import RunData
-from cvclassic.runs.search import Value
-from cvclassic.runs.tuning import Samples, shortened, stratified_order, tune
+from cvclassic.runs.tuning import stratified_order
 
 TRAIN_SAMPLE = 10_000  # train accuracy of larger sets is taken on this many images
 CORRUPTED_SAMPLE = 2_000  # test images at most that are corrupted, 40 times each
 LEAST_CALIBRATION = 20  # validation images that one factor is fitted on
 LONGEST_REASON = 400  # characters
-TUNING = "tuning.json"  # what tuning found, among the backups while the job is fitted
 # What a fit may take beyond the time budget without being called over it: a network still validates its last epoch.
 BUDGET_TOLERANCE, BUDGET_TOLERANCE_SECONDS = 0.05, 1.0
 
@@ -72,7 +62,7 @@ def run_job(job: Job, data: RunData, *, folder: Path | None = None) -> Outcome:
         return replace(outcome, result=replace(outcome.result, warnings=tuple(messages)))
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        return failed(job, data.pipelines[job.pipeline].family, _one_line(error))
+        return failed(job, data.pipelines[job.pipeline].family, one_line(error))
     finally:
         np.random.set_state(drawn)
 
@@ -90,12 +80,12 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
     y_train, y_val, y_test = (part.labels[rows] for rows in splits.values())
     stack, known = data.stack(job), Known()
     estimator = ready(job, data, folder, known)
-    tuning = _tuned(job, data, (X_train, y_train), (X_val, y_val), known, folder) if spec.tune else None
+    tuning = tuned(job, data, (X_train, y_train), (X_val, y_val), known, folder) if spec.tune else None
     if tuning and tuning.chosen:
         estimator = ready(job, data, folder, known, tuning.chosen)
 
-    spent = _fit(estimator, X_train, y_train, X_val, y_val, known)
-    _forget_tuning(folder)
+    spent = fit(estimator, X_train, y_train, X_val, y_val, known)
+    forget_tuning(folder)
     looked_up = known.spent["seconds"]
     predicted = predict_with_scores(estimator, X_test)
     predict_seconds = predicted.seconds + known.spent["seconds"] - looked_up
@@ -143,99 +133,13 @@ def _measured(job: Job, data: RunData, folder: Path | None) -> Outcome:
         tuning_seconds=tuning and float(sum(trial.seconds for trial in tuning.tried)),
         tuning_candidates=tuning and len({tuple(trial.parameters.items()) for trial in tuning.tried}),
     )
-    return Outcome(result, predictions, estimator)
+    held_out = None if validated is None else calibrated(validated.scores, validated.y_true)
+    return Outcome(result, predictions, estimator, held_out)
 
 
 def _result(job: Job, family: str, status: str) -> Result:
     names = {"settings": job.settings, "fold": job.fold}
     return Result(job.dataset, job.pipeline, family, status, job.seed, job.n_train, **names)
-
-
-def _tuned(
-    job: Job, data: RunData, training: Samples, validation: Samples, known: Known, folder: Path | None
-) -> Tuning:
-    """What tuning finds, or has found before the job was interrupted; the job's draws begin anew after it."""
-    task, part, space = data.task(job), data.part(job), data.space(job)
-    kept = folder and folder / BACKUP / TUNING
-    if kept:
-        with contextlib.suppress(OSError, DataError):
-            found = from_json(Tuning, read_content(kept))
-            if found.chosen.keys() <= (space or {}).keys():
-                return found
-    looked_up, n = Known(known.embedded, list(known.backbones)), len(training[1]) + len(validation[1])
-    once = sum(each.spent["seconds"] * n / len(each.digests) for each in known.embedded.values())
-
-    def build(candidate: Mapping[str, Value], n_train: int, share: float) -> BaseEstimator:
-        shorter = replace(task, n_train=n_train, stack=shortened(task.stack, share))
-        estimator = built(job, data, shorter, candidate)
-        embed_ahead(estimator, data.datasets[job.dataset], data.embedded, looked_up)
-        return estimator
-
-    def fit(estimator: BaseEstimator, training: Samples, validation: Samples) -> None:
-        _fit(estimator, *training, *validation, looked_up)
-
-    def clock() -> float:  # which goes on by what embedding these images took, once for all trials
-        return time.perf_counter() + min(looked_up.spent["seconds"], once)
-
-    groups = None if part.groups is None else part.groups[np.concatenate([part.train, part.validation])]
-    bounds = {"seed": job.seed, "seconds": data.spec.tune, "clock": clock}
-    try:
-        found = tune(build, fit, space, training, validation, groups, **bounds)
-    finally:
-        np.random.seed(job.seed)
-    if kept:
-        kept.parent.mkdir(exist_ok=True)
-        write_content(kept, to_json(found))
-    return found
-
-
-def _forget_tuning(folder: Path | None) -> None:
-    """The fit is done, and nothing goes on from here."""
-    if folder:
-        remove(folder / BACKUP / TUNING)
-        with contextlib.suppress(OSError):  # not there, or a pipeline's own backup lies in it
-            (folder / BACKUP).rmdir()
-
-
-def _fit(
-    estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, known: Known
-) -> dict[str, float]:
-    """Fit the estimator; what that took, as a `Meter` reads it, and what the embeddings that it looked up had taken."""
-    meter = Meter(known.spent)
-    validation = {"X_val": X_val, "y_val": y_val} if len(y_val) else {}
-    arguments = _fit_arguments(estimator, meter=meter, **validation)
-    try:
-        estimator.fit(X, y, **arguments)
-    except NotFittedError as error:  # scikit-learn's, where it makes features of validation images
-        steps = [each[-2] for each in layers(estimator) if isinstance(each, SklearnPipeline) and len(each) > 1]
-        if "X_val" not in arguments or not steps:
-            raise
-        raise InputError(
-            f"The step before the classifier ({type(steps[-1]).__name__} here) does not look fitted to scikit-learn, "
-            "which makes features of validation images with it: give it an attribute with a name that ends in _ in "
-            "its fit."
-        ) from error
-    return meter.read()
-
-
-def _fit_arguments(estimator: BaseEstimator, **offered: object) -> dict[str, object]:
-    """Of validation data and meter, what the `fit` of the innermost classifier takes and those around it hand on.
-
-    Pipelines are told to hand it on, and to make features of validation images too.
-    """
-    *around, inside = (inspect.signature(layer.fit).parameters for layer in layers(estimator))
-
-    def handed_on(name: str) -> bool:
-        return all(name in each or any(p.kind is p.VAR_KEYWORD for p in each.values()) for each in around)
-
-    given = {name: value for name, value in offered.items() if name in inside and handed_on(name)}
-    classifier = innermost(estimator)
-    if given and around and hasattr(classifier, "set_fit_request"):
-        classifier.set_fit_request(**dict.fromkeys(given, True))
-    for layer in layers(estimator):
-        if "X_val" in given and isinstance(layer, SklearnPipeline) and layer.transform_input is None:
-            layer.set_params(transform_input=["X_val"])
-    return given
 
 
 def _checked(predicted: Prediction, y_true: np.ndarray, n_classes: int) -> Predictions:
@@ -339,7 +243,7 @@ def _answer_seconds(estimator: BaseEstimator, X: np.ndarray, known: Known) -> fl
     try:
         return answer_seconds(estimator.predict, X)
     except Exception as error:
-        warnings.warn(f"it can't predict one image alone: {_one_line(error)}", stacklevel=2)
+        warnings.warn(f"it can't predict one image alone: {one_line(error)}", stacklevel=2)
         return None
     finally:
         known.embedded = embedded
@@ -385,7 +289,8 @@ def _shortened(text: str) -> str:
     return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]} … (worker.log has all of it)"
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What went wrong, as a reason of a failed job."""
     message = _shortened(str(error))
     if isinstance(error, CVClassicError):
         return message

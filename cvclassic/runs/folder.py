@@ -28,6 +28,7 @@ from cvclassic.runs.reading import (
     IMAGES,
     LEAKED,
     LOG,
+    MODEL,
     PREDICTIONS,
     RECORD,
     RESULT,
@@ -244,6 +245,21 @@ class RunFolder:
             if outcome.predictions is not None:
                 write_content(folder / PREDICTIONS, npz(_arrays(outcome.predictions)))
             write_content(folder / RESULT, to_json(outcome.result))  # last: a job that has a result has all of it
+
+    def forget_models(self, kept: Iterable[Job]) -> None:
+        """Remove the models of all jobs but these."""
+        kept = {job.folder for job in kept}
+        with self._explained():
+            for job in self.record.jobs:
+                if job.folder not in kept:
+                    (self.job_folder(job) / MODEL).unlink(missing_ok=True)
+
+    def take_model(self, job: Job, name: str) -> Path:
+        """Move the model in a job's folder to the run's own, and remove that folder."""
+        with self._explained():
+            os.replace(self.job_folder(job) / MODEL, self.path / name)
+            remove(self.job_folder(job))
+        return self.path / name
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the report, such as "report.md"; InputError where that can't be."""

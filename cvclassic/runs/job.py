@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ConfigDict
@@ -13,6 +14,9 @@ from cvclassic.datasets.doctor.finding import Finding
 from cvclassic.runs.search import Value
 from cvclassic.runs.settings import Pairs, Settings, describe_settings
 from cvclassic.runs.spec import ACCURACY, RunSpec
+
+if TYPE_CHECKING:  # it imports scipy
+    from cvclassic.model import Calibration
 
 SCHEMA_VERSION = 6
 LONGEST_NAME = 80  # characters of a part of a folder's name
@@ -232,12 +236,14 @@ class Predictions:
 class Outcome:
     """What came of a job. `predictions` are None where it failed, or where their file is damaged.
 
-    `estimator` is the fitted one, where the job ran in this process; None otherwise.
+    `estimator` is the fitted one, and `calibration` how its scores become probabilities, by the validation images,
+    where the job ran in this process; None otherwise.
     """
 
     result: Result
     predictions: Predictions | None = None
     estimator: object | None = None
+    calibration: "Calibration | None" = None
 
 
 @dataclass(frozen=True)
@@ -385,4 +391,4 @@ def file_name(text: str) -> str:
 
 
 # What a run's folder holds besides those of the data sets; and the device names of Windows.
-OWN_FILES = r"\.(json|csv|md|html|png|npz|npy|log|lock)$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)"
+OWN_FILES = r"\.(json|csv|md|html|png|npz|npy|log|lock|cvc)$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)"

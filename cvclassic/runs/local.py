@@ -21,6 +21,7 @@ from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.handover import modules_to_send, pickled
 from cvclassic.runs.job import TRAINED_BY_KERAS, Job, Outcome
 from cvclassic.runs.launcher import POLL_SECONDS, Launcher, worker_environment
+from cvclassic.runs.models import ModelCard
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.processes import machine_memory
 from cvclassic.runs.record import available_threads
@@ -34,8 +35,12 @@ MOST_OF_MEMORY = 0.9
 GIB = 2**30
 
 
-def run_locally(jobs: Sequence[Job], data: RunData, folder: RunFolder, *, listen: Listener) -> Iterator[Outcome]:
+def run_locally(
+    jobs: Sequence[Job], data: RunData, folder: RunFolder, *, listen: Listener, card: ModelCard | None = None
+) -> Iterator[Outcome]:
     """Run the jobs one after another and yield what came of each, without its estimator.
+
+    With a `card` they fit models to be taken home, and leave these in their folders (`runs.models.fit_whole`).
 
     A job that dies, hangs or takes too much is a failed outcome. All processes have ended when the iterator is closed,
     or left by an exception; close it where it is not exhausted (`contextlib.closing`).
@@ -47,7 +52,7 @@ def run_locally(jobs: Sequence[Job], data: RunData, folder: RunFolder, *, listen
     """
     threads = data.spec.threads or available_threads()
     environment = worker_environment(threads)
-    executor = _Executor(data, folder, threads, modules_to_send(data, environment), listen)
+    executor = _Executor(data, folder, threads, modules_to_send(data, environment), listen, card)
     neural = {name for name, pipeline in data.pipelines.items() if pipeline.family in TRAINED_BY_KERAS}
     with contextlib.ExitStack() as at_the_end:
         launchers = {
@@ -71,6 +76,7 @@ class _Executor:
     threads: int
     by_value: list[ModuleType]
     listen: Listener
+    card: ModelCard | None
 
     def run(self, job: Job, images: Path, launcher: Launcher) -> Outcome:
         folder, log, started = self.folder.clear(job), self.folder.log_file(job), time.perf_counter()
@@ -81,7 +87,8 @@ class _Executor:
             reason = f"it can't be handed to a worker process: {type(error).__name__}: {error}"
             outcome = failed(job, family, " ".join(reason.split()))
         else:
-            handover = Handover(work, images, folder, log, self.threads, tuple(map(os.path.abspath, sys.path)))
+            paths = tuple(map(os.path.abspath, sys.path))
+            handover = Handover(work, images, folder, log, self.threads, paths, self.card)
             reason = self._wait(job, handover, launcher, started)
             outcome = _taken(folder / OUTCOME, job, family) if reason is None else failed(job, family, reason)
         self.listen(job, time.perf_counter() - started, _last_line(log), outcome)

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from cvclassic.augmentation import innermost
 from cvclassic.datasets import Dataset
 from cvclassic.errors import CVClassicError, InputError
+from cvclassic.model import unsavable
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import BASELINE, Job
 from cvclassic.runs.pipelines import Pipeline, Task
@@ -131,8 +132,11 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
             if note is not None:
                 skipped += [note] * bool(note)
                 continue
-            estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
-            is_baseline = pipeline.family == BASELINE  # which no setting is for
+            is_baseline = pipeline.family == BASELINE  # which no setting is for, and nobody takes home
+            saved = spec.keep != "none" and not is_baseline
+            estimator = _asked(pipeline, "build", task) if named or spec.class_weight or saved else None
+            if saved and hasattr(estimator, "get_params") and (why := unsavable(estimator)):
+                notes.append(f"{pipeline.name} can't be taken home as a file: {why}")
             weighed = not spec.class_weight or weigh_classes(estimator, spec.class_weight)
             if not weighed and not is_baseline:
                 inside = type(innermost(estimator)).__name__

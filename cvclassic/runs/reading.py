@@ -11,6 +11,8 @@ RUN/<data set>/class_examples.npy    one training image per class
 RUN/<data set>/groups.npy        numbers of what belongs together among the test images, where something does
 RUN/<data set>/leaked.npy        places of the test images that are copies of training images, where there are such
 RUN/<data set>/<job>/result.json, predictions.npz    a `Result`; y_true, y_pred and scores
+RUN/<data set>/<job>/model.cvc   the model of a contender, or of each job
+RUN/best.cvc, best-<data set>.cvc    the model that goes home, fitted on all images of its data set
 RUN/<data set>/<job>/worker.log, backup/, and what the pipeline left there
 RUN/report.html, report.md, results.csv, results.json    made from all of the above
 RUN/folds.csv, sweep.csv, learning_curves_<data set>.png    the same, where there were folds, or something was swept
@@ -29,6 +31,7 @@ from cvclassic.runs.encoding import Expected, from_json, map_npy, read_content, 
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, Outcome, Result, Run, RunRecord, SetImages, file_name
 
 RECORD, DATASET, RESULT = "run.json", "dataset.json", "result.json"
+MODEL = "model.cvc"
 PREDICTIONS, LOG, IMAGES = "predictions.npz", "worker.log", ".images.npy"
 EMBEDDED = ".embedded"  # beginning of the names of files that workers put beside the images
 TEST_IMAGES, EXAMPLES = "test_images.npy", "class_examples.npy"

@@ -115,6 +115,9 @@ class RunSpec:
         Seconds after which a job, tuning included, is ended and counts as failed.
     memory_limit : float, optional
         GiB that a job's processes may use together; None is most of the machine's memory.
+    keep : {"contenders", "all", "none"}
+        Of which jobs the fitted models stay in the run's folder: those of the best pipeline of each family, all, or
+        none. Unless it is "none", what is to be taken of a user's own pictures is fitted once more, on all of them.
     brought : mapping of name to fingerprint
         Arrays and estimators that a Python call brought. They stand beside the spec, and such a run can't be resumed.
 
@@ -156,6 +159,7 @@ class RunSpec:
     metric: Literal["accuracy", "balanced_accuracy", "macro_f1"] | None = None
     margin: float = 1.0
     within: float | None = None
+    keep: Literal["contenders", "all", "none"] = "contenders"
 
     def __post_init__(self):
         for name in ("datasets", "pipelines"):
@@ -165,7 +169,7 @@ class RunSpec:
         self._set("sweep", tuple((_named(name), _values(name, values)) for name, values in sweep))
         self._set("brought", _pairs(self, "brought"))
         self._set("optimizer", _lowered(self.optimizer))
-        for name in ("preset", "repeats", "augment", "class_weight", "metric", "resize"):
+        for name in ("preset", "repeats", "augment", "class_weight", "metric", "resize", "keep"):
             self._set(name, _lowered(getattr(self, name)))
         self._set(
             "metric", self.metric and self.metric.replace("-", "_") if isinstance(self.metric, str) else self.metric
@@ -317,6 +321,7 @@ _CHOSEN = {
     "class_weight": ("balanced", "none"),
     "metric": METRICS,
     "resize": RESIZES,
+    "keep": ("contenders", "all", "none"),
 }
 _CHOICES = ("optimizer", "schedule", "monitor", "precision")
 _WHOLE = {

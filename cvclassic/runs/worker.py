@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import numpy as np
 import psutil
@@ -32,6 +32,9 @@ from cvclassic.datasets import Dataset
 from cvclassic.runs.files import write_whole
 from cvclassic.runs.job import Outcome
 from cvclassic.runs.processes import adopt_orphans, end_descendants, end_with, offer_to_the_kernel, outlive_parent
+
+if TYPE_CHECKING:  # it imports the extractors
+    from cvclassic.runs.models import ModelCard
 
 T = TypeVar("T")
 PRELOADED = (
@@ -42,7 +45,7 @@ PRELOADED = (
     "cvclassic.features",
     "cvclassic.svm",
     "cvclassic.neural",
-    "cvclassic.runs.fit",
+    "cvclassic.runs.models",
 )
 READY, ENDED = "launcher: ready", "launcher: ended "  # what the launcher says
 ALONE = "--alone"  # a worker that was not forked
@@ -54,7 +57,8 @@ class Handover:
     """What a worker is told.
 
     `work` is the job and its `RunData`, by cloudpickle: unpickling them may run a pipeline's code. The images of its
-    data set are in the .npy file `images`. `search_path` is where the run finds its modules.
+    data set are in the .npy file `images`. `search_path` is where the run finds its modules. With a `card` it fits a
+    model to be taken home.
     """
 
     work: bytes
@@ -63,6 +67,7 @@ class Handover:
     log: Path
     threads: int
     search_path: tuple[str, ...]
+    card: "ModelCard | None" = None
 
 
 def main() -> NoReturn:
@@ -173,11 +178,17 @@ def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
         return
     from cvclassic.runs.embedded import EmbeddedFiles
     from cvclassic.runs.fit import run_job
+    from cvclassic.runs.models import fit_whole, keep_model
 
     images = np.load(handover.images, mmap_mode="r")
     datasets = {name: _with_images(dataset, images) for name, dataset in data.datasets.items()}
     data = replace(data, datasets=datasets, embedded=EmbeddedFiles(handover.images.parent))
-    outcome = replace(run_job(job, data, folder=handover.folder), estimator=None)
+    if handover.card is not None:
+        _leave(handover, fit_whole(job, data, handover.folder, handover.card))
+        return
+    outcome = run_job(job, data, folder=handover.folder)
+    keep_model(outcome, job, data, handover.folder)
+    outcome = replace(outcome, estimator=None, calibration=None)
     peak = outcome.result.peak_memory_mb
     if peak is not None:
         peak += _left_with_launcher(loaded_before_fork) / 2**20

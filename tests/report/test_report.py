@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from cvclassic.harmless import harmless
 from cvclassic.report import markdown as markdown_module
 from cvclassic.report import parts, print_report, report_files, table_text, terminal
-from cvclassic.report.harmless import harmless
 from cvclassic.report.markdown import escaped
 from cvclassic.runs.job import PipelineRecord
 from cvclassic.study.study import Study

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from cvclassic.datasets.doctor.finding import NOTE, WARNING, Finding, counted, percent, some
-from cvclassic.datasets.files import HIDDEN, OTHER, SUFFIXES, Files, Unused
-from cvclassic.decoding import CROP, EMPTY, PAD, STRETCH, InputContract
+from cvclassic.datasets.files import HIDDEN, OTHER, Files, Unused
+from cvclassic.decoding import CROP, EMPTY, PAD, STRETCH, SUFFIXES, InputContract
 from cvclassic.images import is_color
 
 LONG = 1.5  # times as long as the other side: such a picture changes much when it becomes square

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from cvclassic.report.harmless import harmless
+from cvclassic.harmless import harmless
 
 # matplotlib knows no currentColor: this color, used nowhere else, is replaced by it in the SVG.
 INK = "#010203"
