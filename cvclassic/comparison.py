@@ -104,7 +104,7 @@ def _keep_models(study: Study, data: RunData, folder: RunFolder, watch: Watch, *
 
 def _tell_code(record: RunRecord) -> None:
     """Say which Python files are run, before they are: their paths come from the run's folder."""
-    from cvclassic.report.harmless import harmless
+    from cvclassic.harmless import harmless
 
     for line in files_to_run(record):
         print(harmless(line).encode(errors="replace").decode(), file=sys.stderr, flush=True)
