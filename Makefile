@@ -4,7 +4,7 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test faults slow install lint bench test-opencv5 test-backends
+.PHONY: compare test faults fuzz slow install lint bench test-opencv5 test-backends
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
@@ -15,6 +15,10 @@ test: $(INSTALLED)
 # Faults made to happen in full counts: kills, signals, hangs, full disks, damaged files. About 5 minutes.
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+
+# Spoiled files for everything that reads files: five minutes, a reader at a time; see docs/security.md.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --seconds 300 --n 1000000 $(ARGS)
 
 # What takes longer: trainings long enough to tell whether a network learns, whole runs that are cut off and go on.
 slow: $(INSTALLED)

@@ -1,5 +1,6 @@
 """The story from the question to the answer: the spec, the data, the jobs, their outcomes, the study, its faces."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from cvclassic.datasets.doctor.finding import SEVERE, WARNING
 from cvclassic.errors import InputError
 from cvclassic.model import Model, load_model
+from cvclassic.runs.code import files_to_run
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.forecast import Forecast
@@ -82,6 +84,8 @@ def tell(
 
 
 def _gathered(question: Question | None, folder: RunFolder, reads: Reads) -> tuple[RunData, RunRecord]:
+    if not question:
+        _tell_code(folder.record)
     with reads() as reading:
         data, notes = gather_within(question or asked_by(folder.record.spec), reading)
     jobs, left_out = plan(data)
@@ -96,6 +100,14 @@ def _keep_models(study: Study, data: RunData, folder: RunFolder, watch: Watch, *
     if data.spec.keep == KEEP_NONE and not anyway:
         return Home({}, [])
     return take_home(study, data, folder, watch, missing=not changed, anyway=anyway)
+
+
+def _tell_code(record: RunRecord) -> None:
+    """Say which Python files are run, before they are: their paths come from the run's folder."""
+    from cvclassic.harmless import harmless
+
+    for line in files_to_run(record):
+        print(harmless(line).encode(errors="replace").decode(), file=sys.stderr, flush=True)
 
 
 def _checked(data: RunData) -> list[str]:

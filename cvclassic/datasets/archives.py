@@ -139,7 +139,9 @@ def _zip_members(path: Path, file: BinaryIO, stack: ExitStack) -> tuple[list[Mem
         raise _damaged(path, error) from error
     _check_growth(path, sum(member.file_size for member in found))
     members = [
-        Member(member.filename, partial(_zip_content, archive, member)) for member in found if not member.is_dir()
+        Member(member.filename, partial(_zip_content, archive, member))
+        for member in found
+        if not member.filename.endswith("/")  # `is_dir` asks for the last character of a name, which may be empty
     ]
     return members, []
 

@@ -5,32 +5,38 @@ import io
 import pickle
 import pickletools
 import struct
-import zipfile
 import zlib
+from math import prod
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from cvclassic.datasets.npz import open_archive, open_member, read_header, read_rest
 from cvclassic.datasets.storage import LARGEST_FILE, damaged
+from cvclassic.errors import DataError
 
 MOST_IMAGES = 1_000_000
+LARGEST_PAGE = 10_000_000  # bytes of digits.png, which has 700,000
 
 
 def read_mnist_npz(path: Path) -> dict[str, np.ndarray]:
     """The four arrays of Keras's `mnist.npz`: `x_train`, `y_train`, `x_test`, `y_test`; images (n, 28, 28) uint8."""
-    names = ("x_train", "y_train", "x_test", "y_test")
+    arrays: dict[str, np.ndarray] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if sum(member.file_size for member in archive.zip.infolist()) > LARGEST_FILE:
-                raise damaged(path, f"unpacked it would have more than {LARGEST_FILE:,} bytes")
-            arrays = {name: archive[name] for name in names}
+        with open_archive(path) as archive:
+            for name in ("x_train", "y_train", "x_test", "y_test"):
+                with open_member(archive, name) as file:
+                    header = read_header(file)
+                    if sum(array.nbytes for array in arrays.values()) + header.size > LARGEST_FILE:
+                        raise damaged(path, f"unpacked it would have more than {LARGEST_FILE:,} bytes")
+                    arrays[name] = read_rest(file, header)
+    except DataError:
+        raise
     except KeyError as error:
         raise damaged(path, f"it lacks an array that MNIST has ({error.args[0]})") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+    except Exception as error:  # of many kinds, by zipfile and zlib
         raise damaged(path, f"it is truncated, corrupt or no .npz file ({error})") from error
-    except (MemoryError, NotImplementedError, RuntimeError) as error:
-        raise damaged(path, f"it is not an archive that numpy wrote ({error})") from error
     for part in ("train", "test"):
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
         check_images_and_labels(path, images, labels, (28, 28), 10)
@@ -51,7 +57,9 @@ def read_idx(path: Path) -> np.ndarray:
             shape = (n_items, *struct.unpack(">II", file.read(8))) if magic == 0x0803 else (n_items,)
             if magic == 0x0803 and shape[1:] != (28, 28):
                 raise damaged(path, f"its images are {shape[1]} x {shape[2]}, not 28 x 28")
-            size = int(np.prod(shape))
+            size = prod(shape)
+            if size > LARGEST_FILE:
+                raise damaged(path, f"unpacked it would have more than {LARGEST_FILE:,} bytes")
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise damaged(path, f"it is truncated, corrupt or no .gz file ({error})") from error
@@ -73,7 +81,7 @@ def read_cifar_batch(path: Path, content: bytes, label_key: str, n_classes: int)
         batch = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
         batch = {key.decode() if isinstance(key, bytes) else key: value for key, value in batch.items()}
         pixels, labels = batch["data"].array, batch[label_key]
-        labels = labels.array if isinstance(labels, _PickledArray) else np.array(labels)
+        labels = labels.array if isinstance(labels, _PickledArray) else _as_array(labels)
     except _RefusedError as error:
         raise damaged(path, f"{error}, which no CIFAR batch does; nothing in it was run") from error
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -84,12 +92,17 @@ def read_cifar_batch(path: Path, content: bytes, label_key: str, n_classes: int)
 
 def read_opencv_digits(path: Path) -> np.ndarray:
     """The digits of OpenCV's tutorial as a grid (50 rows, 100 columns, 20, 20), uint8; five rows for each digit."""
-    content = np.fromfile(path, np.uint8)
-    page = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
-    if page is None:
-        raise damaged(path, "it is no image, or a damaged one")
-    if page.shape != (1000, 2000):
-        raise damaged(path, f"it is {page.shape[1]} x {page.shape[0]} pixels; OpenCV's digits.png is 2000 x 1000")
+    with open(path, "rb") as file:
+        head = file.read(24)
+        size = file.seek(0, 2)
+    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n" or size > LARGEST_PAGE:
+        raise damaged(path, "it is no PNG image of OpenCV's tutorial")
+    width, height = struct.unpack(">II", head[16:])  # before it is decoded: memory is taken for what it promises
+    if (width, height) != (2000, 1000):
+        raise damaged(path, f"it is {width} x {height} pixels; OpenCV's digits.png is 2000 x 1000")
+    page = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if page is None or page.shape != (1000, 2000):
+        raise damaged(path, "it is a damaged image")
     return page.reshape(50, 20, 100, 20).transpose(0, 2, 1, 3)
 
 
@@ -104,6 +117,13 @@ def check_images_and_labels(path: Path, images, labels, item_shape: tuple[int, .
         raise damaged(path, f"its labels have shape {labels.shape} and dtype {labels.dtype} for {len(images)} images")
     if labels.min() < 0 or labels.max() >= n_classes:
         raise damaged(path, f"its labels go from {labels.min()} to {labels.max()}; expected 0 to {n_classes - 1}")
+
+
+def _as_array(labels: object) -> np.ndarray:
+    """A list of whole numbers as int64; a list that holds itself, or others many times over, would never end."""
+    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+        raise TypeError("its labels are no list of whole numbers")
+    return np.array(labels, np.int64)
 
 
 class _RefusedError(pickle.UnpicklingError):
@@ -146,7 +166,7 @@ class _BatchUnpickler(pickle.Unpickler):
             return _PickledDtype
         if (module, name) == ("numpy", "ndarray"):
             return None  # only ever an argument of _reconstruct, which doesn't use it here
-        raise _RefusedError(f"it asks for {module}.{name}")
+        raise _RefusedError(f"it asks for {module[:40]}.{name[:40]}")
 
 
 # What numpy arrays, lists, texts and numbers need in pickle protocols 2 to 4; no class is ever instantiated otherwise.

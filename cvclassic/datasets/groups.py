@@ -4,7 +4,9 @@ A group is a patient, an object, a recording: what its pictures share, they shar
 """
 
 import csv
-import re
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +20,8 @@ SUBFOLDER = "subfolder"
 LARGE_GROUP = 20  # images, or
 LARGE_SHARE = 0.05  # of all images: what near copies may join into one group at most
 CLASS_SHARE = 1 / 3  # and of the images of a class
+LARGEST_TABLE = 2**26  # bytes of a CSV; a million files have about as many
+SEARCH_SECONDS = 10  # for a regular expression in all names; 100,000 names take 0.1 s
 _NAMED = 5  # files that an error names; the rest is counted
 
 
@@ -140,33 +144,75 @@ def groups_of_files(group: str, files: Sequence[Path], class_depth: int | None) 
         if not any(found):
             raise InputError("group (--group) is 'subfolder', and no class folder has folders with images in it.")
         return found
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
+    matches = _searched(group, [file.name for file in files])
+    if not any(match is not None for match in matches):
         raise InputError(
-            f"group (--group) is {group!r}; that is no regular expression ({error}), nor 'subfolder', nor "
-            "FILE.csv:COLUMN."
-        ) from error
-    matches = [pattern.search(file.name) for file in files]
-    if not any(matches):
-        raise InputError(
-            f"group (--group) is {group!r}, which matches no file's name, such as {files[0].name!r}. It is a regular "
-            "expression for the part of the name that tells the group, such as 'patient(\\d+)'."
+            f"group (--group) is {group!r:.200}, which matches no file's name, such as {files[0].name!r}. It is a "
+            "regular expression for the part of the name that tells the group, such as 'patient(\\d+)'."
         )
-    return [match and (match.group(1) if pattern.groups else match.group()) for match in matches]
+    return matches
+
+
+def _searched(pattern: str, names: Sequence[str]) -> list[str | None]:
+    """What a regular expression finds in each name.
+
+    In a process of its own, which can be ended: an expression such as (a+)+$ takes 2^n steps in a name of n letters.
+    """
+    question = json.dumps([pattern, list(names)]).encode()
+    command = [sys.executable, "-I", "-S", "-c", _SEARCH]
+    try:
+        answer = subprocess.run(command, input=question, capture_output=True, timeout=SEARCH_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"group (--group) is {pattern!r:.200}; to search it in the names of {len(names):,} files takes more than "
+            f"{SEARCH_SECONDS} s. Let no part that repeats hold another one, such as in (a+)+."
+        ) from None
+    found = json.loads(answer.stdout) if answer.returncode == 0 else "it needs too much memory or depth"
+    if isinstance(found, str):
+        raise InputError(
+            f"group (--group) is {pattern!r:.200}; that is no regular expression ({found:.200}), nor 'subfolder', nor "
+            "FILE.csv:COLUMN."
+        )
+    return found
+
+
+# What the process does: its answer is a list, or a text that says what is wrong with the expression.
+_SEARCH = """
+import json, re, sys
+text, names = json.load(sys.stdin)
+try:
+    pattern = re.compile(text)
+    found = [pattern.search(name) for name in names]
+    found = [match and (match.group(1) if pattern.groups else match.group()) for match in found]
+except (re.error, OverflowError, RecursionError, MemoryError) as error:
+    found = str(error) or type(error).__name__
+print(json.dumps(found))
+"""
 
 
 def _of_csv(path: Path, column: str, files: Sequence[Path]) -> list[str | None]:
+    wanted = {file.as_posix() for file in files}
+    by_file: dict[str, str] = {}  # of the files that are there: a table may have any number of others
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST_TABLE):
+            raise InputError(f"group (--group): {path} is no file of at most {LARGEST_TABLE:,} bytes.")
+        with open(path, newline="", encoding="utf-8-sig") as table:
+            rows = csv.reader(table)
+            known = next(rows, [])
+            for needed in ("file", column):
+                if needed not in known:
+                    has = f"it has {', '.join(known)}" if known else "it is empty"
+                    raise InputError(f"group (--group): {path} has no column {needed!r:.60}; {has:.300}.")
+            places = known.index("file"), known.index(column)
+            for row in rows:
+                row += [""] * (len(known) - len(row))
+                name = Path(row[places[0]]).as_posix()
+                if name in wanted:
+                    by_file[name] = row[places[1]]
+    except InputError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"group (--group): {path} can't be read: {error}.") from error
-    known = list(rows[0]) if rows else []
-    for needed in ("file", column):
-        if needed not in known:
-            raise InputError(f"group (--group): {path} has no column {needed!r}; it has {', '.join(map(str, known))}.")
-    by_file = {Path(row["file"]).as_posix(): row[column] for row in rows if row["file"]}
     missing = [file.as_posix() for file in files if file.as_posix() not in by_file]
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""

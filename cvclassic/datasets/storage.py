@@ -8,7 +8,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,9 @@ from cvclassic.errors import DataError
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+LARGEST_ARCHIVE = 1_000_000_000  # bytes, unpacked
+LONGEST_READ = 2**20  # bytes
+LONGEST_WHY = 300  # characters
 LARGEST_FILE = 400_000_000  # bytes; CIFAR-100's training file, the largest one expected, has 155 million
 
 
@@ -79,7 +81,7 @@ def obtain(wanted: StandardFiles, data_dir: Path, *, offline: bool) -> Path:
         return folder
     if wanted.archive and (data_dir / wanted.archive).is_file():
         with _staging(data_dir) as staging:
-            _unpack(data_dir / wanted.archive, wanted, staging)
+            unpack(data_dir / wanted.archive, wanted, staging)
             return _move_in(wanted, staging, data_dir)
     if offline:
         raise DataError(f"{_not_found(wanted, data_dir)} Without --offline it is downloaded.")
@@ -89,7 +91,7 @@ def obtain(wanted: StandardFiles, data_dir: Path, *, offline: bool) -> Path:
         for url, known_hash in wanted.downloads:
             _download(url, known_hash, staging)
         if wanted.archive:
-            _unpack(staging / wanted.archive, wanted, staging)
+            unpack(staging / wanted.archive, wanted, staging)
         return _move_in(wanted, staging, data_dir)
 
 
@@ -144,9 +146,10 @@ def shown(path: Path) -> str:
 
 
 def damaged(path: Path, why: str) -> DataError:
-    """The error for a file that is not what it should be."""
+    """The error for a file that is not what it should be; `why` may hold what stands in it."""
+    short = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]} …"
     return DataError(
-        f"{path} can't be read: {why}. Delete it, and put a whole copy in its place or let it be downloaded again."
+        f"{path} can't be read: {short}. Delete it, and put a whole copy in its place or let it be downloaded again."
     )
 
 
@@ -210,24 +213,39 @@ def _download(url: str, known_hash: str, folder: Path) -> None:
         raise DataError(f"The download of {url} failed, and nothing was kept: {error}. Try again later.") from error
 
 
-def _unpack(archive: Path, wanted: StandardFiles, folder: Path) -> None:
+def unpack(archive: Path, wanted: StandardFiles, folder: Path) -> None:
     """Write the wanted files of a `.tar.gz`, and nothing else of it, into `folder`."""
     missing = {f"{wanted.folders[0]}/{name}": name for name in wanted.files}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with _BoundedGzip(archive) as content, tarfile.open(fileobj=content, mode="r:") as tar:
             for member in tar:
+                if member.size > LARGEST_FILE or member.offset_data > LARGEST_ARCHIVE:
+                    raise damaged(archive, f"{member.name} ends behind byte {member.offset_data + member.size:,}")
                 name = missing.get(member.name)
                 if name is None or not member.isreg():
                     continue
-                if member.size > LARGEST_FILE:
-                    raise damaged(archive, f"{member.name} claims {member.size:,} bytes")
                 with tar.extractfile(member) as source, open(folder / name, "wb") as target:
                     shutil.copyfileobj(source, target)
                 del missing[member.name]
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DataError:
+        raise
+    except OSError as error:
+        if not isinstance(error, gzip.BadGzipFile):
+            raise  # the disk is full, or can't be written
+        raise damaged(archive, f"it is damaged ({error})") from error
+    except Exception as error:  # of many kinds, by tarfile and zlib
         raise damaged(archive, f"it is truncated or no tar archive ({error})") from error
     if missing:
         raise damaged(archive, f"it lacks {', '.join(missing)}")
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """Reads little at a time, for tarfile takes the heads of members as long as they say that they are."""
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= LONGEST_READ:
+            raise tarfile.ReadError(f"{size:,} bytes are to be read at a time")
+        return super().read(size)
 
 
 class _ProgressBar:

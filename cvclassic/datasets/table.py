@@ -76,8 +76,9 @@ def _read(path: Path) -> tuple[list[_Row], list[str]]:
         lacking = [name for name in (PATH, LABEL) if name not in columns]
         if lacking:
             raise DataError(
-                f"{path} has no column {' and no column '.join(lacking)}; its first line has {', '.join(columns)}. "
-                f"It names the columns: {PATH} and {LABEL}, and if there are such {GROUP} and {PART}."
+                f"{path} has no column {' and no column '.join(lacking)}; its first line has "
+                f"{', '.join(columns):.200}. It names the columns: {PATH} and {LABEL}, and if there are such {GROUP} "
+                f"and {PART}."
             )
         twice = [name for name in COLUMNS if columns.count(name) > 1]
         if twice:
@@ -99,7 +100,8 @@ def _parts(path: Path, found: list[tuple[int, dict[str, str]]]) -> list[str]:
     for (line, _), part in zip(found, given, strict=True):
         if part.lower() not in PART_NAMES:
             raise DataError(
-                f"{path}, line {line}: part is {part!r}; it is one of {', '.join(PART_NAMES)}, in each line or in none."
+                f"{path}, line {line}: part is {part!r:.80}; it is one of {', '.join(PART_NAMES)}, "
+                "in each line or in none."
             )
     parts = {PART_NAMES[part.lower()] for part in given}
     if PARTS[0] not in parts or len(parts) < 2:
@@ -112,12 +114,14 @@ def _rows(path: Path, found: list[tuple[int, dict[str, str]]], places: dict[str,
     for line, row in found:
         given, label = row.get(PATH, "").strip(), row.get(LABEL, "").strip()
         if not given or not label or "\0" in given:
-            raise DataError(f"{path}, line {line}: it needs a path and a label, and has {given!r} and {label!r}.")
+            raise DataError(
+                f"{path}, line {line}: it needs a path and a label, and has {given!r:.80} and {label!r:.80}."
+            )
         whole = os.path.normpath(os.path.join(folder, given))
         if not whole.startswith(os.path.join(folder, "")):
             raise DataError(
-                f"{path}, line {line}: {given} lies outside of {folder}, where the CSV is. Put the CSV into a folder "
-                "above all pictures, and write their paths relative to it."
+                f"{path}, line {line}: {given:.200} lies outside of {folder}, where the CSV is. Put the CSV into "
+                "a folder above all pictures, and write their paths relative to it."
             )
         name = os.path.relpath(whole, folder).replace(os.sep, "/")
         part = places[PART_NAMES[row[PART].strip().lower()]] if WHOLE not in places else 0
@@ -128,6 +132,6 @@ def _check_named_once(path: Path, rows: list[_Row]) -> None:
     seen: dict[str, int] = {}
     twice = [(row, seen[row.name]) for row in rows if seen.setdefault(row.name, row.line) != row.line]
     if twice:
-        told = "; ".join(f"{row.name} in lines {line} and {row.line}" for row, line in twice[:_NAMED])
+        told = "; ".join(f"{row.name:.100} in lines {line} and {row.line}" for row, line in twice[:_NAMED])
         more = f"; and {len(twice) - _NAMED} more" if len(twice) > _NAMED else ""
         raise DataError(f"{path} names pictures twice: {told}{more}. Each picture has one line.")

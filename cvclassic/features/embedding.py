@@ -7,6 +7,7 @@ workshops 2014).
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,8 @@ from cvclassic.images import check_images, is_color
 
 BATCH = 32  # images that are resized at a time: 19 MB of 224 x 224
 LARGEST_JSON = 2**16  # bytes
+LARGEST_ONNX = 2**31  # bytes, as much as a protobuf message can have
+LARGEST_SIDE = 4096  # pixels; a batch of such images has 6 GB
 
 
 class Backbone(Protocol):
@@ -100,10 +103,13 @@ class Embedding(Extractor):
         backbone, own = self._backbone()
         given = {name: getattr(self, name) for name in ("size", "mean", "std")}
         values = {name: own[name] if value is None else value for name, value in given.items()}
-        scales = {name: _per_channel(values[name], name) for name in ("mean", "std")}
+        told = {name: self._told(name) for name in given}
+        scales = {name: _per_channel(values[name], told[name]) for name in ("mean", "std")}
         if min(scales["std"]) <= 0:
-            raise InputError(f"std={values['std']!r} must be positive.")
-        size = as_pair(values["size"], "size")
+            raise InputError(f"{told['std']}={_short(values['std'])} must be positive.")
+        size = as_pair(values["size"], told["size"])
+        if max(size) > LARGEST_SIDE:
+            raise InputError(f"{told['size']}={size} is too large; a backbone has {LARGEST_SIDE:,} pixels at most.")
         if isinstance(backbone, OnnxNetwork):
             backbone.check_size(*size)
         return Frozen(backbone, size, **scales)
@@ -143,6 +149,11 @@ class Embedding(Extractor):
 
     def _frozen(self) -> "Frozen":
         return getattr(self, "frozen_", None) or self.open()
+
+    def _told(self, name: str) -> str:
+        """What messages call a parameter: where it comes from a file, that is named too."""
+        from_file = getattr(self, name) is None and isinstance(self.backbone, str | Path)
+        return f"{Path(self.backbone).with_suffix('.json')}: {name}" if from_file else name
 
     def _backbone(self) -> tuple[Backbone, dict[str, object]]:
         """The network, and its own size and scales."""
@@ -213,6 +224,9 @@ class Frozen:
 
 def _content(path: Path) -> bytes:
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_ONNX:  # a pipe may never end
+            raise InputError(f"The backbone {path} is no file of at most {LARGEST_ONNX:,} bytes; it is an ONNX file.")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"The backbone {path} can't be read: {error.strerror}. It is an ONNX file.") from error
@@ -225,6 +239,8 @@ def _beside(path: Path) -> dict[str, object]:
     """Size and scales from the .json file of the same name."""
     path, example = path.with_suffix(".json"), '{"size": 224, "mean": [127, 127, 127], "std": [128, 128, 128]}'
     advice = f"write what its images are to look like, mean and deviation in units of 0 to 255, such as {example}"
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise InputError(f"{path}, which belongs to the backbone, is no file; {advice}.")
     try:
         with open(path, "rb") as file:
             found = json.loads(file.read(LARGEST_JSON))
@@ -243,11 +259,18 @@ def _per_channel(value, name: str) -> tuple[float, float, float]:
     try:
         values = np.broadcast_to(np.asarray(value, dtype=np.float64), (3,))
         fine = bool(np.isfinite(values).all())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         fine = False
     if not fine:
-        raise InputError(f"{name}={value!r} must be a number in units of 0 to 255, or one for each of R, G and B.")
+        raise InputError(
+            f"{name}={_short(value)} must be a number in units of 0 to 255, or one for each of R, G and B."
+        )
     return tuple(values.tolist())
+
+
+def _short(value: object) -> str:
+    """A value as Python writes it, or the beginning of that."""
+    return f"{value!r:.60}"
 
 
 def _batches(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -149,9 +149,10 @@ def with_channels(images: np.ndarray) -> np.ndarray:
 
 def as_pair(value, name: str) -> tuple[int, int]:
     """Read a parameter that is one positive int, or a pair `(height, width)` or `(rows, columns)`."""
-    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    several = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    pair = tuple(value) if several else (value, value)
     if len(pair) != 2 or not all(isinstance(v, int | np.integer) and v >= 1 for v in pair):
-        raise InputError(f"{name}={value!r} must be a positive int, or a pair of them (vertical, horizontal).")
+        raise InputError(f"{name}={value!r:.60} must be a positive int, or a pair of them (vertical, horizontal).")
     return int(pair[0]), int(pair[1])
 
 

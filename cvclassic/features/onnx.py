@@ -10,6 +10,7 @@ import numpy as np
 from cvclassic.errors import InputError
 
 LONGEST_MESSAGE = 200  # characters of what OpenCV says
+MOST_FIELDS = 500_000  # of protobuf messages; a network of 2,000 weights and 3,000 nodes has 20,000
 
 
 class OnnxNetwork:
@@ -41,6 +42,7 @@ class OnnxNetwork:
         if found is None:
             raise InputError(f"{self.name} is no ONNX network.")
         told = "; ".join(str(tuple("n" if side is None else side for side in shape)) for shape in found.values())
+        told = told if len(told) <= LONGEST_MESSAGE else f"{told[:LONGEST_MESSAGE]} …"
         shape = next(iter(found.values()), ())
         fits = [side in (None, wanted) for side, wanted in zip(shape[1:], (3, height, width), strict=False)]
         if len(found) != 1 or len(shape) != 4 or not all(fits):
@@ -87,28 +89,52 @@ def declared_inputs(content: bytes) -> dict[str, tuple[int | None, ...]] | None:
     GraphProto.initializer (5) and .input (11), ValueInfoProto.name (1) and .type (2), TypeProto.tensor_type (1), its
     shape (2), of dimensions (1) with dim_value (1).
     """
+    left = iter(range(MOST_FIELDS))
     try:
-        graph = list(_fields(next(value for number, value in _fields(memoryview(content)) if number == 7)))
-        weights = {bytes(_of(tensor, 8)[-1]) for number, tensor in graph if number == 5}
+        weights, inputs = set(), []
+        for number, value in _fields(_last(memoryview(content), 7, left), left):
+            if number == 5:
+                weights.add(bytes(_last(value, 8, left)))
+            elif number == 11:
+                inputs.append(value)
         found = {}
-        for value in (value for number, value in graph if number == 11):
-            name = bytes(_of(value, 1)[-1])
+        for value in inputs:
+            name = bytes(_last(value, 1, left))
             if name not in weights:
-                sides = _of(_of(_of(_of(value, 2)[-1], 1)[-1], 2)[-1], 1)
-                found[name.decode(errors="replace")] = tuple(next(iter(_of(side, 1)), None) or None for side in sides)
-    except (IndexError, StopIteration, TypeError, ValueError):
+                shape = _last(_last(_last(value, 2, left), 1, left), 2, left)
+                found[name.decode(errors="replace")] = tuple(
+                    _side(side, left) for number, side in _fields(shape, left) if number == 1
+                )
+    except (IndexError, TypeError, ValueError):
         return None
     return found
 
 
-def _of(message: memoryview, wanted: int) -> list[memoryview | int]:
-    return [value for number, value in _fields(message) if number == wanted]
+def _side(dimension: memoryview | int, left: Iterator[int]) -> int | None:
+    """The number of a dimension, None where it has a name."""
+    values = [value for number, value in _fields(dimension, left) if number == 1]
+    return (int(values[0]) or None) if values else None
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Number and value of each field of a protobuf message; ValueError or IndexError where it is none."""
+def _last(message: memoryview | int, wanted: int, left: Iterator[int]) -> memoryview:
+    """The last field of a number, which is the one that counts; TypeError where that is a number and no message."""
+    found = None
+    for number, value in _fields(message, left):
+        found = value if number == wanted else found
+    if not isinstance(found, memoryview):
+        raise TypeError(f"field {wanted} is missing, or no message")
+    return found
+
+
+def _fields(message: memoryview | int, left: Iterator[int]) -> Iterator[tuple[int, memoryview | int]]:
+    """Number and value of each field of a protobuf message; TypeError, ValueError or IndexError where it is none.
+
+    `left` are as many fields as may still be read: some bytes are one each, and a file may have any number of them.
+    """
     place = 0
     while place < len(message):
+        if next(left, None) is None:
+            raise ValueError(f"more than {MOST_FIELDS:,} fields")
         tag, place = _varint(message, place)
         kind = tag & 7
         if kind == 0:

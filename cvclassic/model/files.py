@@ -20,6 +20,7 @@ FORMAT = 1
 DESCRIPTION = "model.json"
 LARGEST_DESCRIPTION = 2**24  # bytes
 MOST_CLASSES = 100_000
+LONGEST_WHY = 500  # characters
 _FIELDS = {
     "calibration",
     "class_names",
@@ -89,7 +90,9 @@ def read_model(source: str | os.PathLike | bytes) -> Model:
             return _model(archive)
     except InputError as error:
         advice = "" if isinstance(error, NotKnown) else " Copy it once more, or save the model again."
-        raise InputError(f"{name} can't be read as a model: {str(error).rstrip('.')}.{advice}") from error
+        why = str(error).rstrip(".")
+        why = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]} …"  # it may hold what stands in the file
+        raise InputError(f"{name} can't be read as a model: {why}.{advice}") from error
     except (MemoryError, RecursionError) as error:
         raise InputError(f"{name} can't be read as a model: it takes more memory than there is.") from error
 

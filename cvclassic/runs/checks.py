@@ -7,6 +7,7 @@ from cvclassic.runs.encoding import Expected
 from cvclassic.runs.job import DatasetRecord, Job, Predictions, Result, RunRecord
 from cvclassic.runs.spec import METRICS
 
+MOST_JOBS = 100_000
 FRACTIONS = (
     *("train_accuracy", "test_accuracy", "balanced_accuracy", "macro_f1", "mean_corruption_error"),
     *("validation_accuracy", "validation_balanced_accuracy", "validation_macro_f1", "calibration_error"),
@@ -19,7 +20,9 @@ AMOUNTS = (
 
 
 def check_record(record: RunRecord) -> None:
-    """Jobs are of data sets and pipelines of the run."""
+    """Jobs are of data sets and pipelines of the run, and no more than a run can have."""
+    if len(record.jobs) > MOST_JOBS:
+        raise DataError(f"has {len(record.jobs):,} jobs; at most {MOST_JOBS:,} are read")
     datasets, pipelines = dict(record.fingerprints), {pipeline.name for pipeline in record.pipelines}
     if any(job.dataset not in datasets or job.pipeline not in pipelines for job in record.jobs):
         raise DataError("is damaged (jobs of data sets or pipelines that it lacks)")

@@ -19,10 +19,11 @@ from typing import IO, NamedTuple, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from cvclassic.datasets.npz import Header, open_archive, open_member, read_header, read_rest
 from cvclassic.errors import DataError
 
 T = TypeVar("T")
-LARGEST_JSON = 2**28  # bytes; a record of 100,000 jobs has a tenth of that
+LARGEST_JSON = 2**25  # bytes; a record of 100,000 jobs has 26 million, and takes twenty times as much memory at worst
 
 
 class Expected(NamedTuple):
@@ -40,7 +41,8 @@ def to_json(record: object) -> bytes:
 def from_json(kind: type[T], content: bytes) -> T:
     """The record of this kind that `to_json` wrote."""
     try:
-        return _with_texts(_adapter(kind).validate_json(content, strict=True), _unescaped)
+        record = _adapter(kind).validate_json(content, strict=True)
+        return _with_texts(record, _unescaped) if _may_hold_escapes(content) else record
     except Exception as error:  # of any kind: a spec that is made of odd values checks itself
         raise DataError(f"is damaged ({_first_line(error)})") from None
 
@@ -79,7 +81,7 @@ def read_npz(path: Path, expected: Mapping[str, Expected]) -> dict[str, np.ndarr
     most = sum(8 * max(map(prod, each.shapes)) + 4096 for each in expected.values())
     _check_file(path, 2 * most)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             names = [name for name in expected if f"{name}.npy" in archive.namelist()]
             return {name: _read_member(archive, name, expected[name]) for name in names}
     except (DataError, OSError):
@@ -93,11 +95,11 @@ def map_npy(path: Path, expected: Expected) -> np.ndarray:
     _check_file(path)
     try:
         with open(path, "rb") as file:
-            shape, dtype = _read_header(file, expected)
-            size = file.tell() + prod(shape) * dtype.itemsize
+            header, offset = _read_header(file, expected), file.tell()
+        size = offset + header.size
         if path.stat().st_size != size:
             raise DataError(f"is damaged ({path.stat().st_size:,} bytes instead of {size:,})")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.memmap(path, header.dtype, "r", offset, header.shape)
     except (DataError, OSError):
         raise
     except Exception as error:
@@ -110,23 +112,17 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, expected: Expected) -> np.ndarray:
-    with archive.open(f"{name}.npy") as file:
-        shape, dtype = _read_header(file, expected)
-        size = prod(shape) * dtype.itemsize
-        content = file.read(size + 1)  # one more: what is too much shows, and the end has its checksum looked at
-    if len(content) != size:
-        raise DataError(f"is damaged ({name} has not the size that it claims)")
-    return np.frombuffer(content, dtype).reshape(shape).copy()  # the bytes themselves can't be written to
+    with open_member(archive, name) as file:
+        return read_rest(file, _read_header(file, expected))
 
 
-def _read_header(file: IO[bytes], expected: Expected) -> tuple[tuple[int, ...], np.dtype]:
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise DataError("is damaged (no array that a run writes)")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran_order or str(dtype) not in expected.types or shape not in expected.shapes:
+def _read_header(file: IO[bytes], expected: Expected) -> Header:
+    header = read_header(file)
+    if header.fortran_order or str(header.dtype) not in expected.types or header.shape not in expected.shapes:
         wanted = " or ".join(map(str, expected.shapes))
-        raise DataError(f"is damaged (an array of {dtype}, {str(shape)[:80]}, where {wanted} was expected)")
-    return shape, dtype
+        found = f"{header.dtype}, {str(header.shape)[:80]}"
+        raise DataError(f"is damaged (an array of {found}, where {wanted} was expected)")
+    return header
 
 
 def _check_file(path: Path, most: int | None = None) -> None:
@@ -160,6 +156,11 @@ def _with_texts(value: T, change: Callable[[str], str]) -> T:
         names = [field.name for field in dataclasses.fields(value)]
         return dataclasses.replace(value, **{name: _with_texts(getattr(value, name), change) for name in names})
     return value
+
+
+def _may_hold_escapes(content: bytes) -> bool:
+    """Whether U+FFFD is in a JSON text; where it isn't, there is no need to look at every text of a record."""
+    return "\ufffd".encode() in content or b"\\u" in content
 
 
 def _escaped(text: str) -> str:

@@ -268,6 +268,8 @@ class DatasetRecord:
     first files of each, and `test_names` the files of the test images, where these are files and not too many.
     """
 
+    __pydantic_config__ = FINITE
+
     name: str
     class_names: tuple[str, ...]
     provenance: str
@@ -291,8 +293,10 @@ class PipelineRecord:
     """What a run says of a pipeline.
 
     `stack` is its own training stack, `published` the literature's accuracy, and `found_on` the public images on which
-    its constants were found.
+    its constants were found. `content` is a hash of its file, where that is none of cvclassic's.
     """
+
+    __pydantic_config__ = FINITE
 
     name: str
     title: str
@@ -300,6 +304,7 @@ class PipelineRecord:
     stack: dict[str, str | int | float | bool | None] | None = None
     published: str | None = None
     found_on: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -309,6 +314,8 @@ class RunRecord:
     `stack` are the fields of the run's training stack, and `fingerprints` the hash of each data set's images, labels
     and splits, in their order.
     """
+
+    __pydantic_config__ = FINITE
 
     schema_version: int
     created: str

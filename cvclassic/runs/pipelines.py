@@ -142,6 +142,14 @@ def find_pipelines(names: Iterable[str], brought: Mapping[str, Pipeline] | None 
     return list(found.values())
 
 
+def file_of(name: str) -> Path | None:
+    """The file that a pipeline's name is the path of; None for the name of a built-in one, and of nothing."""
+    if spelled(name) in map(spelled, _builtin_files()):
+        return None
+    is_path = name.endswith(".py") or Path(name).parent != Path(".")
+    return Path(name).expanduser() if is_path else None
+
+
 def bring(estimators: Mapping[str, BaseEstimator]) -> list[Pipeline]:
     """Pipelines of estimators by name; each job fits a clone.
 
@@ -208,8 +216,8 @@ def _find(name: str) -> Pipeline:
     by_spelling = {spelled(each): path for each, path in builtin.items()}
     if spelled(name) in by_spelling:
         return load_pipeline(by_spelling[spelled(name)])
-    if name.endswith(".py") or Path(name).parent != Path("."):
-        return load_pipeline(Path(name).expanduser())
+    if (path := file_of(name)) is not None:
+        return load_pipeline(path)
     hint = f"{near(name, builtin)}Built in: {', '.join(builtin)}; or give the path of a .py file."
     raise InputError(f"There is no pipeline {name!r}. {hint}")
 

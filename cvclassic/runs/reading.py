@@ -89,6 +89,7 @@ def read_record(path: Path) -> RunRecord:
         content = read_content(path / RECORD)
         fields = pydantic_core.from_json(content)
         version = fields.get("schema_version") if isinstance(fields, dict) else None
+        del fields  # they may be large, and are read again as a record
         if version != SCHEMA_VERSION:
             found = ascii(version)[:40]
             raise DataError(f"has schema version {found}; this cvclassic reads version {SCHEMA_VERSION}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from cvclassic.datasets import Dataset
 from cvclassic.neural import TrainingStack
+from cvclassic.runs.code import content_mark
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
 from cvclassic.runs.pipelines import Pipeline
 from cvclassic.runs.plan import RunData, stack_with
@@ -133,7 +134,10 @@ def library_versions() -> dict[str, str]:
 
 def _described(pipeline: Pipeline, stack: TrainingStack) -> PipelineRecord:
     own = None if pipeline.stack is None else _spelled_out(stack_with(stack, pipeline.stack, ()))
-    return PipelineRecord(pipeline.name, pipeline.title, pipeline.family, own, pipeline.published, pipeline.found_on)
+    content = None if pipeline.brought or pipeline.reference == pipeline.name else content_mark(pipeline.path)
+    return PipelineRecord(
+        pipeline.name, pipeline.title, pipeline.family, own, pipeline.published, pipeline.found_on, content
+    )
 
 
 def _spelled_out(stack: TrainingStack, swept: Iterable[str] = ()) -> dict[str, str | int | float | bool | None]:

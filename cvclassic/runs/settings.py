@@ -17,6 +17,7 @@ from cvclassic.augmentation import innermost
 from cvclassic.errors import InputError
 from cvclassic.neural import TrainingStack
 
+LONGEST_LITERAL = 1000  # characters
 V = TypeVar("V")
 Pairs = Annotated[
     tuple[tuple[str, V], ...],
@@ -59,9 +60,11 @@ def parse_value(text: str) -> Any:
     >>> parse_value("1e-3"), parse_value("(512, 256)"), parse_value("adam")
     (0.001, (512, 256), 'adam')
     """
+    if len(text) > LONGEST_LITERAL:  # Python's parser needs memory and depth for what is nested
+        return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
 

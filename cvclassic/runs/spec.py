@@ -270,6 +270,8 @@ class RunSpec:
             if not fine:
                 raise _wrong(name, value, f"it is {_POSITIVE[name]}")
             self._set(name, float(value))
+        if self.margin >= 100:
+            raise _wrong("margin", self.margin, "it is a number of points above 0 and below 100")
 
     def _check_beside_folds(self) -> None:
         beside = {

@@ -1,19 +1,16 @@
 """OpenCV's files of `cv2.ml.SVM` models (XML, YAML, JSON, each also .gz), read and written without `cv2.ml`.
 
-`cv2.FileStorage`, which every OpenCV wheel has, checks and reads a file. Only the long list of support vectors, for
-which it would need minutes from Python, is taken from the text.
+The text is read by `opencv_storage`; here it is checked that it makes a model.
 """
 
 import gzip
 import os
-import re
-import zlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cvclassic.errors import InputError
+from cvclassic.svm.opencv_storage import StorageError, Tree, numbers, read_storage
 
 KERNEL_NAMES = {
     "linear": "LINEAR",
@@ -24,32 +21,30 @@ KERNEL_NAMES = {
     "intersection": "INTER",
 }
 TYPES = ("C_SVC", "NU_SVC")
+MOST_WEIGHTS = 2**27  # of support vectors in decision functions; they take 1 GiB
 
 
 def read_model(path) -> dict:
     """The model in a file: `svm_type`, `kernel`, `C`, `nu`, `gamma`, `degree`, `coef0`, `tol`, `max_count`,
     `classes` (k,), `vectors` float32 (m, d), `weights` (m, pairs), `intercept` (pairs,).
 
+    All numbers are finite, and in the ranges in which OpenCV trains.
+
     Raises
     ------
     InputError
-        If the file is missing, damaged, or not a classifier of `cv2.ml.SVM`.
+        If the file is missing, damaged, too large, or not a classifier of `cv2.ml.SVM`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no model file at {path}.")
-    storage = None
     try:
-        storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-        return _model(storage.getFirstTopLevelNode(), path)
-    except InputError:
-        raise
-    except (cv2.error, SystemError, ValueError, IndexError, EOFError, OSError, zlib.error) as error:
-        # cv2 raises SystemError where its constructor fails, with the reason behind it.
-        raise InputError(f"{path} can't be read as a model of cv2.ml.SVM: {error.__cause__ or error}") from error
-    finally:
-        if storage is not None:
-            storage.release()
+        return _model(read_storage(path))
+    except StorageError as error:
+        reason = f"it {error}"
+    except MemoryError:
+        reason = "there is not enough memory for it"
+    raise InputError(
+        f"{path} can't be read as a model of cv2.ml.SVM: {reason}. Save it again with OpenCV, or take a whole copy."
+    )
 
 
 def write_model(path, model: dict) -> None:
@@ -70,78 +65,116 @@ def write_model(path, model: dict) -> None:
         raise InputError(f"The model can't be written to {path}: {error}") from error
 
 
-def _model(root, path):
-    if root.empty() or root.getNode("support_vectors").empty() or root.getNode("decision_functions").empty():
-        raise InputError(f"{path} is not a model of cv2.ml.SVM: it holds no support vectors and decision functions.")
+def _model(storage: Tree) -> dict:
+    root = next(iter(storage.values()), None) if isinstance(storage, dict) else None
+    if not isinstance(root, dict) or not {"support_vectors", "decision_functions"} <= root.keys():
+        raise StorageError("holds no support vectors and decision functions")
+    svm_type, settings, criteria = root.get("svmType"), _dict(root, "kernel"), _dict(root, "term_criteria")
     names = {theirs: ours for ours, theirs in KERNEL_NAMES.items()}
-    svm_type, kernel = root.getNode("svmType").string(), root.getNode("kernel").getNode("type").string()
     if svm_type not in TYPES:
-        raise InputError(f"{path} holds an SVM of type {svm_type or 'unknown'}; only {' and '.join(TYPES)} classify.")
-    if kernel not in names:
-        raise InputError(f"{path} holds an SVM with the kernel {kernel or 'unknown'}; use one of {', '.join(names)}.")
-    classes = root.getNode("class_labels").mat().ravel().astype(np.int64)
-    vectors = _support_vectors(root, path)
-    pairs = len(classes) * (len(classes) - 1) // 2
-    functions = root.getNode("decision_functions")
-    if len(classes) < 2 or functions.size() != pairs:
-        raise InputError(f"{path} is damaged: {len(classes)} classes, but {functions.size()} decision functions.")
-    weights, intercept = np.zeros((len(vectors), pairs)), np.empty(pairs)
-    for pair in range(pairs):
-        function = functions.at(pair)
-        alpha = np.array(_numbers(function.getNode("alpha")))
-        index = np.array(_numbers(function.getNode("index")) or range(len(alpha)), dtype=np.intp)
-        if len(alpha) != len(index) or len(alpha) != _real(function, "sv_count", -1) or (index < 0).any():
-            raise InputError(f"{path} is damaged: decision function {pair} doesn't match its support vectors.")
-        np.add.at(weights[:, pair], index, alpha)
-        intercept[pair] = -function.getNode("rho").real()
-    numbers = root.getNode("kernel")
-    criteria = root.getNode("term_criteria")
-    return {
+        raise StorageError(f"holds an SVM of type {str(svm_type)[:40]}; only {' and '.join(TYPES)} classify")
+    kernel = settings.get("type")
+    if not isinstance(kernel, str) or kernel not in names:
+        raise StorageError(f"holds an SVM with the kernel {str(kernel)[:40]}; OpenCV has {', '.join(names)}")
+    model = {
         "svm_type": svm_type,
         "kernel": names[kernel],
-        "C": _real(root, "C", 1.0),
-        "nu": _real(root, "nu", 0.5),
-        "gamma": _real(numbers, "gamma", 1.0),
-        "degree": _real(numbers, "degree", 3.0),
-        "coef0": _real(numbers, "coef0", 0.0),
-        "tol": _real(criteria, "epsilon", 1e-3),
-        "max_count": int(_real(criteria, "iterations", 1000)),
-        "classes": classes,
-        "vectors": vectors,
-        "weights": weights,
-        "intercept": intercept,
+        "C": _positive(root, "C", 1.0),
+        "nu": _positive(root, "nu", 0.5),
+        "gamma": _positive(settings, "gamma", 1.0),
+        "degree": _positive(settings, "degree", 3.0),
+        "coef0": _real(settings, "coef0", 0.0),
+        "tol": _positive(criteria, "epsilon", 1e-3),
+        "max_count": _count(criteria, "iterations", 1000),
     }
+    if model["nu"] > 1:
+        raise StorageError(f"has nu = {model['nu']:g}, which is at most 1")
+    classes, vectors = _classes(root), _support_vectors(root)
+    return model | {"classes": classes, "vectors": vectors} | _functions(root, len(classes), len(vectors))
 
 
-def _support_vectors(root, path):
-    rows, width = int(_real(root, "sv_total", 0)), int(_real(root, "var_count", 0))
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    # From the name to the next name in the file; what stands between are numbers, brackets, tags and list dashes.
-    start = re.search(r'(?<![a-z_])support_vectors(>|"?:)', text)
-    end = start and re.compile(r"</support_vectors>|\n\s*\"?(uncompressed_|decision_)").search(text, start.end())
-    if not end:
-        raise InputError(f"{path} is damaged: its list of support vectors has no beginning or no end.")
-    section = re.sub(r"<[^>]*>|-\s*\[|[\[\],]", " ", text[start.end() : end.start()])
-    values = np.array(section.split(), dtype=np.float32)
-    if not rows or not width or len(values) != rows * width or not np.isfinite(values).all():
-        raise InputError(f"{path} is damaged: {len(values)} numbers for {rows} support vectors of {width} features.")
-    vectors = values.reshape(rows, width)
-    for row in (0, rows - 1):
-        if not np.array_equal(vectors[row], np.float32(_numbers(root.getNode("support_vectors").at(row)))):
-            raise InputError(f"{path} is written in a way that can't be read here; save it again with OpenCV.")
+def _classes(root: dict[str, Tree]) -> np.ndarray:
+    found = numbers(_dict(root, "class_labels").get("data", ""))
+    whole = np.array_equal(found, np.round(found)) and (np.abs(found) < 2**31).all()
+    if not whole or len(found) < 2 or len(np.unique(found)) < len(found):
+        raise StorageError("has class labels that are not two or more different whole numbers")
+    return found.astype(np.int64)
+
+
+def _support_vectors(root: dict[str, Tree]) -> np.ndarray:
+    rows, height, width = root["support_vectors"], _count(root, "sv_total"), _count(root, "var_count")
+    if not isinstance(rows, list) or len(rows) != height:
+        raise StorageError(f"has not the {height:,} support vectors that it counts")
+    vectors = None
+    for number, row in enumerate(rows):
+        values = numbers(row)
+        if len(values) != width:
+            raise StorageError(f"has a support vector of {len(values):,} numbers, where {width:,} were counted")
+        if vectors is None:  # now that the first one is as long as it says
+            vectors = np.empty((height, width), np.float32)
+        with np.errstate(over="ignore"):
+            vectors[number] = values
+    if vectors is None or not np.isfinite(vectors).all():
+        raise StorageError("has no support vectors, or numbers in them that are too large")
     return vectors
 
 
-def _numbers(node):
-    if node.isInt() or node.isReal():  # in XML a list of one number is that number
-        return [node.real()]
-    return [node.at(i).real() for i in range(node.size())] if node.isSeq() else []
+def _functions(root: dict[str, Tree], n_classes: int, n_vectors: int) -> dict[str, np.ndarray]:
+    """Weights (n_vectors, pairs) and intercepts (pairs,) of the decision functions."""
+    functions, pairs = root["decision_functions"], n_classes * (n_classes - 1) // 2
+    if not isinstance(functions, list) or len(functions) != pairs:
+        raise StorageError(f"has not the {pairs:,} decision functions that {n_classes:,} classes need")
+    if n_vectors * pairs > MOST_WEIGHTS:
+        raise StorageError(
+            f"has {n_vectors:,} support vectors for {pairs:,} pairs of classes; too many to be read here"
+        )
+    weights, intercept = np.zeros((n_vectors, pairs)), np.empty(pairs)
+    for pair, function in enumerate(functions):
+        if not isinstance(function, dict):
+            raise StorageError(f"has no decision function {pair}")
+        alpha, index = numbers(function.get("alpha", "")), numbers(function.get("index", ""))
+        index = index if len(index) else np.arange(len(alpha))
+        places = index.astype(np.int64) if (np.abs(index) < n_vectors).all() else np.array([-1])
+        if len(alpha) != len(places) or len(alpha) != _count(function, "sv_count", least=0) or (places < 0).any():
+            raise StorageError(f"has a decision function {pair} that doesn't match its support vectors")
+        if not np.array_equal(places, index):
+            raise StorageError(f"has places of support vectors in decision function {pair} that are no whole numbers")
+        np.add.at(weights[:, pair], places, alpha)
+        intercept[pair] = -_real(function, "rho")
+    if not np.isfinite(weights).all():
+        raise StorageError("has weights that are too large")
+    return {"weights": weights, "intercept": intercept}
 
 
-def _real(node, name, default):
-    child = node.getNode(name)
-    return default if child.empty() else child.real()
+def _dict(node: dict[str, Tree], name: str) -> dict[str, Tree]:
+    found = node.get(name, {})
+    if not isinstance(found, dict):
+        raise StorageError(f"has no values below {name}")
+    return found
+
+
+def _real(node: dict[str, Tree], name: str, default: float | None = None) -> float:
+    """One finite number; without a default it has to be there."""
+    if name not in node and default is not None:
+        return default
+    found = numbers(node.get(name, ""))
+    if len(found) != 1:
+        raise StorageError(f"has no number {name}")
+    return float(found[0])
+
+
+def _positive(node: dict[str, Tree], name: str, default: float) -> float:
+    found = _real(node, name, default)
+    if found <= 0:
+        raise StorageError(f"has {name} = {found:g}, which has to be above 0")
+    return found
+
+
+def _count(node: dict[str, Tree], name: str, default: int | None = None, least: int = 1) -> int:
+    found = _real(node, name, default)
+    if found != int(found) or not least <= found < 2**31:
+        raise StorageError(f"has {name} = {found:g}, which has to be a whole number from {least} on")
+    return int(found)
 
 
 def _tree(model):

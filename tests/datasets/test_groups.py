@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvclassic.datasets import from_arrays, load
+from cvclassic.datasets import from_arrays, groups, load
 from cvclassic.datasets.groups import copies_warning, groups_of_files, together
 from cvclassic.errors import DataError, InputError
 from cvclassic.images import digests
@@ -141,3 +142,56 @@ def test_groups_of_arrays_stay_together_and_are_checked(rng):
 def test_a_group_is_for_folders():
     with pytest.raises(InputError, match="digits has none"):
         load("digits", group="subfolder")
+
+
+def test_an_expression_that_never_ends_is_ended(monkeypatch):
+    monkeypatch.setattr(groups, "SEARCH_SECONDS", 0.5)
+    with pytest.raises(InputError, match=r"takes more than 0.5 s. Let no part that repeats hold another"):
+        groups_of_files("(a+)+$", [Path("a/" + "a" * 60 + "b.png")], 1)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(" * 5000 + ")" * 5000, "a{99999999999999999999}", "(?P<a>x)(?P<a>y)", "[" * 90_000]
+)
+def test_an_expression_that_python_refuses_is_told_in_few_words(pattern):
+    with pytest.raises(InputError, match="that is no regular expression") as error:
+        groups_of_files(pattern, FILES, 1)
+    assert len(str(error.value)) < 700
+
+
+def test_names_that_are_no_text_are_searched():
+    assert groups_of_files(r"p(.)", [Path("a/p\udcff.png"), Path("a/pä.png")], 1) == ["\udcff", "ä"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no column 'file'; it is empty"),
+        (b"file,patient\nx/1.png,\xff\xfe", "can't be read"),
+        (b"file,patient\n" + b"x" * 200_000, "can't be read: field larger"),
+        (b"file" + b"[" * 5000 + b",patient\n", "has no column 'file'; it has file"),
+        (b"file,patient\nx/1.png", None),  # a row that ends before the column
+        (b"file,patient\n" + b"y.png,1\n" * 1000 + b"x/1.png,7,8,9\n\n", "7"),
+    ],
+)
+def test_tables_of_all_kinds(tmp_path, content, message):
+    table = tmp_path / "who.csv"
+    table.write_bytes(content)
+    if message in (None, "7"):
+        assert groups_of_files(f"{table}:patient", [Path("x/1.png")], 1) == [message]
+        return
+    with pytest.raises(InputError, match=message) as error:
+        groups_of_files(f"{table}:patient", [Path("x/1.png")], 1)
+    assert "who.csv" in str(error.value)
+    assert len(str(error.value)) < 700
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that are files")
+def test_a_table_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "who.csv")
+    with pytest.raises(InputError, match=r"who.csv is no file of at most"):
+        groups_of_files(f"{tmp_path / 'who.csv'}:patient", FILES, 1)
+    monkeypatch.setattr(groups, "LARGEST_TABLE", 10)
+    (tmp_path / "long.csv").write_text("file,patient\n")
+    with pytest.raises(InputError, match=r"long.csv is no file of at most 10 bytes"):
+        groups_of_files(f"{tmp_path / 'long.csv'}:patient", FILES, 1)

@@ -4,6 +4,9 @@ import gzip
 import pickle
 import struct
 import tarfile
+import tracemalloc
+import zipfile
+import zlib
 
 import cv2
 import numpy as np
@@ -274,6 +277,29 @@ def test_an_npz_with_the_wrong_arrays_is_refused(tmp_path, replaced, message):
         load("mnist", data_dir=tmp_path, offline=True)
 
 
+@pytest.mark.parametrize("text", [b"(" * 60, b"'a" + b" " * 50, b"{}" + b" " * 50, b"{'descr': 1}"], ids=range(4))
+def test_a_header_that_is_none_is_named(tmp_path, text):
+    """Python's own parser, which numpy.load asks, has errors of many kinds for it."""
+    write_mnist(tmp_path)
+    with zipfile.ZipFile(tmp_path / "mnist.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    head = members["x_test.npy"]
+    members["x_test.npy"] = head[:10] + text.ljust(len(head.split(b"\n")[0]) - 10) + head[head.index(b"\n") :]
+    with zipfile.ZipFile(tmp_path / "mnist.npz", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"mnist.npz can't be read: .*no header of an array.*Delete it"):
+        load("mnist", data_dir=tmp_path, offline=True)
+
+
+def test_an_npz_of_a_member_that_is_no_array_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "mnist.npz", "w") as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(f"{name}.npy", b"no array, but bytes")
+    with pytest.raises(DataError, match=r"mnist.npz can't be read: .*no .npy file"):
+        load("mnist", data_dir=tmp_path, offline=True)
+
+
 def test_an_npz_that_lacks_an_array_is_refused(tmp_path):
     np.savez(tmp_path / "mnist.npz", x_train=gray(20)[0])
     with pytest.raises(DataError, match="y_train"):
@@ -374,6 +400,47 @@ def test_what_a_pickled_array_claims_is_not_allocated(tmp_path):
     claims = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\xff\xff\xff\x7f\x85U\x01b\x87R"
     with pytest.raises(DataError, match="test_batch can't be read"):
         load_with_test_batch(tmp_path / "again", b"\x80\x02}U\x04data" + claims + b"s.")
+
+
+def test_labels_that_hold_one_another_many_times_are_not_walked_through(tmp_path):
+    labels = [1]
+    for _ in range(30):
+        labels = [labels] * 30  # 30^30 numbers, in some bytes each
+    content = pickle.dumps({b"data": cifar_batch()[0], b"labels": labels}, protocol=4)
+    with pytest.raises(DataError, match="no list of whole numbers"):
+        load_with_test_batch(tmp_path, content)
+
+
+def test_what_stands_in_a_batch_fills_no_message(tmp_path):
+    content = b"\x80\x02c" + b"a" * 100_000 + b"\n" + b"b" * 100_000 + b"\n."
+    with pytest.raises(DataError, match="nothing in it was run") as error:
+        load_with_test_batch(tmp_path, content)
+    assert len(str(error.value)) < 600
+
+
+def test_a_page_that_promises_many_pixels_is_not_decoded(tmp_path):
+    content = bytearray(cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes())
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "digits.png").write_bytes(content)
+    with pytest.raises(DataError, match="30000 x 30000 pixels"):
+        load("opencv_digits", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pax", "long name", "member"])
+def test_an_archive_that_promises_much_is_refused_before_it_is_read(tmp_path, kind):
+    """A head that tarfile would take into memory, or a member that it would skip for minutes."""
+    member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1" if kind == "member" else "head")
+    member.size = 8_000_000_000
+    member.type = {"pax": tarfile.XHDTYPE, "long name": tarfile.GNUTYPE_LONGNAME, "member": tarfile.REGTYPE}[kind]
+    head = member.tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(gzip.compress(head + bytes(10**7)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz can't be read.*Delete it"):
+        load("cifar10", data_dir=tmp_path, offline=True)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
+    assert [path.name for path in tmp_path.iterdir()] == ["cifar-10-python.tar.gz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes()])

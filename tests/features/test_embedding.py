@@ -1,5 +1,6 @@
 """Embedding: a network's numbers as SciPy computes them, the ways of an extractor, errors for what is no backbone."""
 
+import os
 import pickle
 import time
 
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from cvclassic.errors import InputError
-from cvclassic.features import HOG, Embedding, stream
+from cvclassic.features import HOG, Embedding, onnx, stream
 from cvclassic.features.known import Embedded, Known
 from cvclassic.features.onnx import declared_inputs
 from cvclassic.images import digests
@@ -186,7 +187,7 @@ def test_a_description_that_can_not_be_used_is_refused(backbone, beside, message
 
 
 def test_files_that_are_missing_and_things_that_are_none_are_refused(tmp_path):
-    for wrong, message in ((tmp_path / "none.onnx", "none.onnx can't be read: No such file"), (tmp_path, "directory")):
+    for wrong, message in ((tmp_path / "none.onnx", "none.onnx can't be read: No such file"), (tmp_path, "is no file")):
         with pytest.raises(InputError, match=message):
             Embedding(wrong).fit(RGB)
     for wrong in (None, 3, b"x"):
@@ -213,3 +214,49 @@ def test_bad_batches(backbone):
     for use in (Embedding(backbone).fit, Embedding(backbone).transform):
         with pytest.raises(InputError, match="shape"):
             use(RGB[0])
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        '{"size": 1e9, "mean": 0, "std": 1}',
+        '{"size": 100000, "mean": 0, "std": 1}',
+        '{"size": [12, [12, 12]], "mean": 0, "std": 1}',
+        '{"size": {"a": 12}, "mean": 0, "std": 1}',
+        '{"size": 12, "mean": [1, 2, 3, 4], "std": 1}',
+        '{"size": 12, "mean": NaN, "std": 1}',
+        f'{{"size": 12, "mean": {"9" * 400}, "std": 1}}',
+        '{"size": 12, "mean": 0, "std": [1, 0, 1]}',
+        f'{{"size": "{"x" * 5000}", "mean": 0, "std": 1}}',
+        '{"size": 12, "mean": ' + "[" * 5000,
+    ],
+)
+def test_what_is_wrong_beside_a_backbone_is_told_with_the_name_of_that_file(backbone, beside):
+    backbone.with_suffix(".json").write_text(beside)
+    with pytest.raises(InputError, match=r"tiny\.json") as error:
+        Embedding(backbone).open()
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that are files")
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+def test_a_pipe_is_not_waited_for(backbone, suffix):
+    path = backbone.with_suffix(suffix)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="is no file"):
+        Embedding(backbone).open()
+
+
+def test_a_number_where_a_name_should_be_takes_no_memory():
+    """`bytes(number)` would make as many zeros."""
+    tensor = b"\x40" + b"\xff\xff\xff\xff\x0f"  # field 8, a number
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    assert declared_inputs(b"\x3a" + bytes([len(graph)]) + graph) is None
+
+
+def test_so_many_fields_that_they_are_no_network_are_not_read(monkeypatch):
+    content = network(WEIGHTS, 12, pool=True, batch=None)
+    assert declared_inputs(content) == {"images": (None, 3, 12, 12)}
+    monkeypatch.setattr(onnx, "MOST_FIELDS", 20)
+    assert declared_inputs(content) is None

@@ -9,6 +9,7 @@ import pytest
 
 from cvclassic import datasets
 from cvclassic.errors import InputError
+from cvclassic.runs import checks
 from cvclassic.runs.encoding import to_json
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.job import ClassFigures, Sizes, Tuning
@@ -50,7 +51,7 @@ def test_a_damaged_result_costs_its_own_job(run, digits, damage):
         assert folder.pending(jobs) == [jobs[0]]
 
 
-@pytest.mark.parametrize("damage", sorted(set(DAMAGES) - {"longer"}))  # a zip file may end in a comment
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_predictions_cost_their_own_job(run, digits, damage):
     job, other = jobs_of(digits)
     DAMAGES[damage](run / job.folder / "predictions.npz")
@@ -105,6 +106,24 @@ def test_a_record_with_jobs_of_nothing_in_the_run_is_an_input_error(run, digits,
             InputError, match=r"is damaged \(jobs of data sets or pipelines that it lacks\); start a new run"
         ):
             read(run)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('"learning_rate": 0.001', '"learning_rate": 1e999'), ('"margin": 1.0', '"margin": 1e17')],
+)
+def test_numbers_that_no_report_can_show_are_refused_with_the_file(run, right, wrong):
+    text = (run / "run.json").read_text()
+    assert right in text
+    (run / "run.json").write_text(text.replace(right, wrong))
+    with pytest.raises(InputError, match=r"run\.json is damaged \(.*start a new run"):
+        read_run(run)
+
+
+def test_a_run_of_more_jobs_than_can_be_is_refused(run, monkeypatch):
+    monkeypatch.setattr(checks, "MOST_JOBS", 1)
+    with pytest.raises(InputError, match=r"run\.json has 2 jobs; at most 1 are read; start a new run"):
+        read_run(run)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -91,3 +91,8 @@ def test_an_unknown_name_comes_with_the_near_ones():
     error = unknown_setting("kernal", TrainingStack(), [make_pipeline(StandardScaler(), SVC())])
     assert "Near names: kernel" in str(error)
     assert "epochs" in str(unknown_setting("xyzzy", TrainingStack(), []))
+
+
+@pytest.mark.parametrize("text", ["(" * 300, "-" * 900 + "1", "[" * 100_000, "1" * 5000, "x\0y"])
+def test_what_no_parser_bears_stays_a_text(text):
+    assert parse_value(text) == text
