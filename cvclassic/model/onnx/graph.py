@@ -1,0 +1,103 @@
+"""A graph of ONNX operators as it grows: each operator is one call, and arrays become its constants."""
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+OPSET = 17  # of 2022: GridSample and ScatterElements' sums came with 16, and newer ones bring nothing that is used here
+IR_VERSION = 8  # the file format of that time, so that older runtimes read it
+
+Value = str  # the name of a tensor in the graph
+
+
+class Graph:
+    """Nodes and constants in the order in which they were added; a constant that is there already is used again.
+
+    Attributes
+    ----------
+    nodes : list of onnx.NodeProto
+    constants : list of onnx.TensorProto
+    """
+
+    def __init__(self):
+        self.nodes, self.constants = [], []
+        self._named: dict[tuple, Value] = {}
+
+    def add(self, operator: str, *inputs, n_outputs: int = 1, **attributes):
+        """The output of one more operator, or a list of them where there are several.
+
+        `inputs` are names of tensors, arrays and NumPy's numbers, which become constants, or Python's: a float is
+        float32, an int or a list of them int64.
+        """
+        names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
+        first = f"{operator.lower()}{len(self.nodes)}"
+        outputs = [first] if n_outputs == 1 else [f"{first}_{k}" for k in range(n_outputs)]
+        self.nodes.append(helper.make_node(operator, names, outputs, name=first, **attributes))
+        return outputs[0] if n_outputs == 1 else outputs
+
+    def constant(self, value) -> Value:
+        """The name under which `value` stands among the constants."""
+        array = np.asarray(value, np.float32 if type(value) is float else None)
+        array = np.ascontiguousarray(array).reshape(array.shape)  # which alone would make one number an array of one
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._named:
+            self._named[key] = f"constant{len(self.constants)}"
+            self.constants.append(numpy_helper.from_array(array, self._named[key]))
+        return self._named[key]
+
+    def clipped(self, x: Value, low, high) -> Value:
+        """`x` between two numbers of its own type."""
+        return self.add("Min", self.add("Max", x, low), high)
+
+    def cast(self, x: Value, dtype) -> Value:
+        """`x` in a NumPy dtype."""
+        return self.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def reshaped(self, x: Value, *shape: int) -> Value:
+        """`x` in another shape; -1 stands for what is left."""
+        return self.add("Reshape", x, list(shape))
+
+    def transposed(self, x: Value, *axes: int) -> Value:
+        """`x` with its axes in another order."""
+        return self.add("Transpose", x, perm=list(axes))
+
+    def sliced(self, x: Value, axis: int, start: int, stop: int) -> Value:
+        """`x` from `start` up to `stop` along an axis."""
+        return self.add("Slice", x, [start], [stop], [axis])
+
+    def padded(self, x: Value, *, top=0, left=0, bottom=0, right=0, mode="constant") -> Value:
+        """(n, channels, height, width) with more pixels around: zeros, or by `mode="reflect"` those of the inside."""
+        return self.add("Pad", x, [0, 0, top, left, 0, 0, bottom, right], mode=mode)
+
+    def total(self, x: Value, *axes: int, keepdims: bool = True) -> Value:
+        """The sum over some axes."""
+        return self.add("ReduceSum", x, list(axes), keepdims=int(keepdims))
+
+    def mean(self, x: Value, *axes: int) -> Value:
+        """The mean over some axes, which stay with length 1."""
+        return self.add("ReduceMean", x, axes=list(axes), keepdims=1)
+
+    def pooled(self, rows: np.ndarray, x: Value, columns: np.ndarray) -> Value:
+        """`rows @ x @ columns` of the last two axes: weighted sums over the parts of images."""
+        return self.add("MatMul", self.add("MatMul", rows, x), columns)
+
+    def like(self, x: Value, array: np.ndarray) -> Value:
+        """`array` once for each row of `x`, (n, ...)."""
+        length = self.sliced(self.add("Shape", x), 0, 0, 1)
+        return self.add("Expand", array, self.add("Concat", length, np.ones(max(array.ndim - 1, 0), np.int64), axis=0))
+
+    def counted(self, places: Value, amounts: Value, size: int) -> Value:
+        """Histograms (n, size): `amounts` (n, m), or 1 where it is None, summed at `places` (n, m), int64."""
+        nothing = self.like(places, np.zeros((1, size), np.float32))
+        if amounts is None:
+            amounts = self.add("Add", self.add("Mul", self.cast(places, np.float32), 0.0), 1.0)
+        return self.add("ScatterElements", nothing, places, amounts, axis=1, reduction="add")
+
+    def model(self, inputs, outputs, **about: str) -> onnx.ModelProto:
+        """All of it as a model, checked; `about` becomes its metadata."""
+        graph = helper.make_graph(self.nodes, "cvclassic", inputs, outputs, initializer=self.constants)
+        imports = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, producer_name="cvclassic", opset_imports=imports, ir_version=IR_VERSION)
+        helper.set_model_props(model, about)
+        onnx.checker.check_model(model, full_check=True)
+        return model
