@@ -4,6 +4,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import onnx
+from onnx import helper
 from sklearn.dummy import DummyClassifier
 
 from cvclassic.errors import InputError
@@ -133,6 +135,8 @@ def _kernel_values(graph, kernel, x, vectors):
         return graph.add("Exp", graph.add("Min", exponent, 0.0))
     if kernel.name in ("intersection", "chi2"):
         return _by_rows(graph, kernel, x, vectors)
+    if kernel.name == "linear":
+        return graph.add("MatMul", x, _columns(vectors))
     product = graph.add("MatMul", graph.add("Mul", x, np.float32(kernel.gamma)), _columns(vectors))
     product = graph.add("Add", product, np.float32(kernel.coef0))
     return graph.add("Tanh", product) if kernel.name == "sigmoid" else graph.add("Pow", product, float(kernel.degree))
@@ -147,14 +151,11 @@ def _by_rows(graph, kernel, x, vectors):
 
     `x` (n, d) is scanned; the body of the loop is a graph with its own constants.
     """
-    import onnx
-    from onnx import helper
-
-    body = Graph()
+    body = Graph("row_")
     if kernel.name == "intersection":
-        values = body.total(body.add("Min", vectors, "row"), 1, keepdims=False)
+        values = body.total(body.add("Min", vectors, "row_in"), 1, keepdims=False)
     else:
-        difference, total = body.add("Sub", vectors, "row"), body.add("Add", vectors, "row")
+        difference, total = body.add("Sub", vectors, "row_in"), body.add("Add", vectors, "row_in")
         nothing = body.add("Equal", total, 0.0)
         share = body.add("Div", body.add("Mul", difference, difference), body.add("Where", nothing, 1.0, total))
         distance = body.total(body.add("Where", nothing, 0.0, share), 1, keepdims=False)
@@ -162,7 +163,7 @@ def _by_rows(graph, kernel, x, vectors):
     inside = helper.make_graph(
         body.nodes,
         "one_row",
-        [helper.make_tensor_value_info("row", onnx.TensorProto.FLOAT, [vectors.shape[1]])],
+        [helper.make_tensor_value_info("row_in", onnx.TensorProto.FLOAT, [vectors.shape[1]])],
         [helper.make_tensor_value_info(values, onnx.TensorProto.FLOAT, [len(vectors)])],
         initializer=body.constants,
     )

@@ -106,15 +106,16 @@ def _transformed(graph: Graph, step, x: Images | Value) -> Images | Value:
 
 def _known(step, rules):
     """The rule for the step's class, or for the one that it inherits all that is computed from."""
+    changed = []
     for base in type(step).__mro__:
         if base in rules:
-            changed = [name for name in COMPUTED if getattr(type(step), name, None) is not getattr(base, name, None)]
             if changed:
                 raise InputError(
                     f"{type(step).__name__} can't be exported to ONNX: it is a {base.__name__} with a {changed[0]} of "
                     "its own."
                 )
             return rules[base]
+        changed += [name for name in COMPUTED if name in vars(base)]
     known = ", ".join(base.__name__ for base in rules)
     raise InputError(f"{type(step).__name__} can't be exported to ONNX; there is a rule for {known}.")
 

@@ -13,13 +13,19 @@ Value = str  # the name of a tensor in the graph
 class Graph:
     """Nodes and constants in the order in which they were added; a constant that is there already is used again.
 
+    Parameters
+    ----------
+    prefix : str
+        Of all names: what is inside a loop shares its names with what is around it.
+
     Attributes
     ----------
     nodes : list of onnx.NodeProto
     constants : list of onnx.TensorProto
     """
 
-    def __init__(self):
+    def __init__(self, prefix: str = ""):
+        self.prefix = prefix
         self.nodes, self.constants = [], []
         self._named: dict[tuple, Value] = {}
 
@@ -30,7 +36,7 @@ class Graph:
         float32, an int or a list of them int64.
         """
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        first = f"{operator.lower()}{len(self.nodes)}"
+        first = f"{self.prefix}{operator.lower()}{len(self.nodes)}"
         outputs = [first] if n_outputs == 1 else [f"{first}_{k}" for k in range(n_outputs)]
         self.nodes.append(helper.make_node(operator, names, outputs, name=first, **attributes))
         return outputs[0] if n_outputs == 1 else outputs
@@ -41,7 +47,7 @@ class Graph:
         array = np.ascontiguousarray(array).reshape(array.shape)  # which alone would make one number an array of one
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._named:
-            self._named[key] = f"constant{len(self.constants)}"
+            self._named[key] = f"{self.prefix}constant{len(self.constants)}"
             self.constants.append(numpy_helper.from_array(array, self._named[key]))
         return self._named[key]
 
