@@ -29,7 +29,7 @@ def to_onnx(pipeline: BaseEstimator, contract: InputContract, class_names: tuple
         import onnx  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f'ONNX files are written by the package onnx, which can\'t be imported ({error}); "pip install '
+            f"ONNX files are written by the package onnx, which can't be imported ({error}); \"pip install "
             'cvclassic[onnx]" installs it.'
         ) from error
     from cvclassic.model.onnx.export import to_onnx

@@ -71,7 +71,9 @@ def opencv_svm(graph: Graph, step: OpenCVSVM, x: Value) -> Answer:
     kernel = Kernel(step.kernel, step.gamma_, step.degree_, step.coef0_)
     return _duels(
         graph,
-        _linear(graph, _kernel_values(graph, kernel, x, step.support_vectors_), step.pair_coef_.T, step.pair_intercept_),
+        _linear(
+            graph, _kernel_values(graph, kernel, x, step.support_vectors_), step.pair_coef_.T, step.pair_intercept_
+        ),
         k,
     )
 
@@ -83,7 +85,7 @@ def most_frequent(graph: Graph, step: DummyClassifier, images: Value) -> Answer:
             f'DummyClassifier(strategy="{step.strategy}") can\'t be exported to ONNX; "most_frequent" can.'
         )
     scores = np.float32(step.predict_proba(np.zeros((1, 0))))
-    return Answer(graph.like(images, scores), graph.like(images, scores.argmax(axis=1)))
+    return highest(graph, graph.like(graph.add("Flatten", images, axis=1), scores))
 
 
 def highest(graph: Graph, scores: Value) -> Answer:

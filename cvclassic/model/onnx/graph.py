@@ -88,16 +88,18 @@ class Graph:
         return self.add("MatMul", self.add("MatMul", rows, x), columns)
 
     def like(self, x: Value, array: np.ndarray) -> Value:
-        """`array` once for each row of `x`, (n, ...)."""
-        length = self.sliced(self.add("Shape", x), 0, 0, 1)
-        return self.add("Expand", array, self.add("Concat", length, np.ones(max(array.ndim - 1, 0), np.int64), axis=0))
+        """`array` (1, ...), floating point, once for each row of `x` (n, m), of finite numbers."""
+        # Sums in place of Shape and Expand, which `cv2.dnn` has trouble with.
+        nothing = self.add("Mul", self.cast(self.sliced(x, 1, 0, 1), array.dtype), array.dtype.type(0))
+        return self.add("Add", nothing, array)
 
-    def counted(self, places: Value, amounts: Value, size: int) -> Value:
-        """Histograms (n, size): `amounts` (n, m), or 1 where it is None, summed at `places` (n, m), int64."""
-        nothing = self.like(places, np.zeros((1, size), np.float32))
-        if amounts is None:
-            amounts = self.add("Add", self.add("Mul", self.cast(places, np.float32), 0.0), 1.0)
-        return self.add("ScatterElements", nothing, places, amounts, axis=1, reduction="add")
+    def counted(self, places: Value, n_places: int, size: int) -> Value:
+        """Histograms (n, size), float32: how often each place is among `places` (n, n_places), int64."""
+        ones = self.like(places, np.ones((1, n_places), np.float32))
+        # `cv2.dnn` wants no more places than there are bins.
+        nothing = self.like(places, np.zeros((1, max(size, n_places)), np.float32))
+        counts = self.add("ScatterElements", nothing, places, ones, axis=1, reduction="add")
+        return self.sliced(counts, 1, 0, size) if n_places > size else counts
 
     def model(self, inputs, outputs, **about: str) -> onnx.ModelProto:
         """All of it as a model, checked; `about` becomes its metadata."""

@@ -120,12 +120,16 @@ def _bins_of_levels(color_space: str, bins: np.ndarray) -> np.ndarray:
 
 
 def _histograms(graph, place, shape, grid, sizes, normalization):
-    """Counts of `place` (n, channels, height, width), int64, in each cell; `sizes` are those of a cell's histograms."""
+    """Counts of `place` (n, channels, height, width), int64, in each cell; `sizes` are those of a cell's histograms.
+
+    With several histograms in a cell there is a channel for each of them.
+    """
     size, n_cells = sum(sizes), grid[0] * grid[1]
     row, column = cell_offsets(grid, shape, grid[1] * size, size)
     offset = row[:, np.newaxis].astype(np.int64) + column.astype(np.int64)
     places = graph.add("Flatten", graph.add("Add", place, offset), axis=1)
-    cells = graph.reshaped(graph.counted(places, None, n_cells * size), -1, n_cells, size)
+    counts = graph.counted(places, len(sizes) * shape[0] * shape[1], n_cells * size)
+    cells = graph.reshaped(counts, -1, n_cells, size)
     if len(sizes) > 1:
         parts = graph.add("Split", cells, sizes, n_outputs=len(sizes), axis=2)
         cells = graph.add("Concat", *(_normalized(graph, part, normalization) for part in parts), axis=2)

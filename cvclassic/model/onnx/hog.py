@@ -89,8 +89,7 @@ def _skimage(graph, step, images):
     cells = height // cell[0], width // cell[1]
     rows, columns = (np.kron(np.eye(k), np.full(c, 1 / c)).astype(np.float32) for k, c in zip(cells, cell, strict=True))
     rows, columns = (
-        np.pad(matrix, ((0, 0), (0, side - matrix.shape[1])))
-        for matrix, side in ((rows, height), (columns, width))
+        np.pad(matrix, ((0, 0), (0, side - matrix.shape[1]))) for matrix, side in ((rows, height), (columns, width))
     )
     found = graph.transposed(graph.pooled(rows, votes, np.ascontiguousarray(columns.T)), 0, 2, 3, 1)
     blocks = cells[0] - block[0] + 1, cells[1] - block[1] + 1

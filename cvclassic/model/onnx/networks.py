@@ -94,7 +94,9 @@ class Network:
             raise self._refusal(layer, "strides, dilation and groups are not supported")
         kernel, *bias = (np.asarray(each, np.float32) for each in layer.get_weights())
         before = [(side - 1) // 2 if layer.padding == "same" else 0 for side in kernel.shape[:2]]
-        after = [side - 1 - b if layer.padding == "same" else 0 for side, b in zip(kernel.shape[:2], before, strict=True)]
+        after = [
+            side - 1 - b if layer.padding == "same" else 0 for side, b in zip(kernel.shape[:2], before, strict=True)
+        ]
         first = self.graph.transposed(x, 0, 3, 1, 2)
         kernels = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
         found = self.graph.add("Conv", first, kernels, *bias, pads=[*before, *after])

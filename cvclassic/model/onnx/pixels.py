@@ -136,7 +136,7 @@ def deskew(graph: Graph, _step, images: Images) -> Images:
     right = graph.add("Sub", shift, whole)
     left = graph.add("Sub", np.float64(1), right)
     # A column of zeros on each side, for all that lies beyond.
-    source = graph.padded(graph.cast(images.tensor, np.float64), left=1, right=1)
+    source = graph.padded(images.tensor, left=1, right=1)
     place = graph.add("Add", whole, np.arange(width, dtype=np.float64) + 1)
     value = None
     for weight, offset in ((left, 0), (right, 1)):
@@ -144,7 +144,8 @@ def deskew(graph: Graph, _step, images: Images) -> Images:
         index = graph.cast(column, np.int64)
         if len(images.shape) == 3:
             index = graph.add("Concat", index, index, index, axis=1)
-        part = graph.add("Mul", weight, graph.add("GatherElements", source, index, axis=3))
+        neighbor = graph.cast(graph.add("GatherElements", source, index, axis=3), np.float64)
+        part = graph.add("Mul", weight, neighbor)
         value = part if value is None else graph.add("Add", value, part)
     rounded = graph.add("Floor", graph.add("Add", value, np.float64(0.5)))
     return Images(graph.cast(rounded, np.float32), images.shape)
@@ -155,7 +156,7 @@ def _slant(graph, gray, height, width):
     y, x = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
 
     def moment(rows, columns):
-        return graph.pooled(rows.reshape(1, height), gray, columns.reshape(width, 1))
+        return graph.total(graph.add("Mul", gray, np.outer(rows, columns)), 2, 3)
 
     def per_mass(value):
         return graph.add("Div", value, graph.add("Max", m00, np.float64(1)))  # the least mass that is not 0
