@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from cvclassic.datasets.doctor.finding import SEVERE
+from cvclassic.datasets.doctor.finding import SEVERE, WARNING
 from cvclassic.errors import InputError
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
@@ -56,7 +56,7 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        forecast, told = Forecast(data), [*record.notes, *_severe(data)]
+        forecast, told = Forecast(data), [*record.notes, *_checked(data)]
         _run(folder.pending(folder.record.jobs), data, folder, watch, told, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():
@@ -66,10 +66,16 @@ def tell(question: Question | None, out: Path, *, watch: Watch, faces: bool = Tr
         return study, write_faces(study, folder.write) if faces else Faces([], [])
 
 
-def _severe(data: RunData) -> list[str]:
-    """What is to be known of the data before anything runs."""
-    datasets = data.datasets.values()
-    return [f"{each.name}: {found.text}" for each in datasets for found in each.findings if found.severity == SEVERE]
+def _checked(data: RunData) -> list[str]:
+    """What the doctor says of the data, shortened, before anything runs."""
+    lines = []
+    for dataset in data.datasets.values():
+        severe = [found.text for found in dataset.findings if found.severity == SEVERE]
+        kinds = dict.fromkeys(found.kind.replace("_", " ") for found in dataset.findings if found.severity == WARNING)
+        lines += [f"{dataset.name}: {text}" for text in severe]
+        if kinds:
+            lines.append(f"{dataset.name}: the report's remarks and `cvclassic check` tell of {', '.join(kinds)}")
+    return lines
 
 
 def _run(

@@ -52,6 +52,8 @@ class Dataset:
         Of the images of a folder: paths of their files, relative to it; empty for other sets.
     findings : tuple of Finding
         Of folders and arrays: what the doctor says of them.
+    published : bool
+        Whether it is a named set, whose figures are compared with those of others.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Dataset:
     groups: np.ndarray | None = None
     names: tuple[str, ...] = ()
     findings: tuple["Finding", ...] = ()
+    published: bool = False
 
     @property
     def train_size(self) -> int:
@@ -239,6 +242,7 @@ def drawn(
         given_test=source.n_train is not None,
         groups=source.groups,
         names=source.files.names if source.files else (),
+        published=source.copies is None,
     )
 
 

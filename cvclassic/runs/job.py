@@ -257,7 +257,8 @@ class DatasetRecord:
     `sizes` are then those of the first, with all images to test on. `test_images` is a hash of the test images and
     their labels: two runs with the same one were tested on the same. `metric` is what its pipelines are judged by where
     nothing else is asked for. `grouped` tells whether some test images belong together, and `leaked` how many of a test
-    part that was given are copies of training images. `findings` are what the doctor says of it, with the names of the
+    part that was given are copies of training images; of a `published` set they are counted with the others, for its
+    figures are compared with those of others. `findings` are what the doctor says of it, with the names of the
     first files of each, and `test_names` the files of the test images, where these are files and not too many.
     """
 
@@ -274,6 +275,7 @@ class DatasetRecord:
     metric: str = ACCURACY
     grouped: bool = False
     leaked: int = 0
+    published: bool = False
     findings: tuple[Finding, ...] = ()
     test_names: tuple[str, ...] = ()
 

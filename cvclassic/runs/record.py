@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cvclassic import datasets
 from cvclassic.datasets import Dataset
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
@@ -73,6 +72,7 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         metric=usual_metric(dataset),
         grouped=belongs_together(dataset),
         leaked=len(leaked_places(dataset)),
+        published=dataset.published,
         findings=tuple(replace(each, files=each.files[:MOST_FILES], groups=()) for each in dataset.findings),
         test_names=tuple(dataset.names[k] for k in dataset.test) if 0 < len(dataset.names) <= MOST_NAMES else (),
     )
@@ -84,12 +84,7 @@ def belongs_together(dataset: Dataset) -> bool:
 
 
 def leaked_places(dataset: Dataset) -> np.ndarray:
-    """Ascending places among the test images, int64, of those that are copies of training images.
-
-    Of a named set it is not looked for: that takes long, and its figures are to be those of others.
-    """
-    if datasets.known_name(dataset.name):
-        return np.empty(0, np.int64)
+    """Ascending places among the test images, int64, of those that are copies of training images."""
     return np.flatnonzero(np.isin(dataset.test, dataset.leaked_test_images)).astype(np.int64)
 
 

@@ -1,16 +1,20 @@
-"""A run without those test images that are copies of training images: what a pipeline remembers, it need not know."""
+"""Test images that are copies of training images: what a pipeline remembers, it need not know.
+
+In a set of one's own they are left out of everything. The figures of a published set are compared with those of others,
+so that there they stay in, and the accuracies without them are told beside.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cvclassic.runs.job import DatasetRecord, Outcome, Run, SetImages
+from cvclassic.runs.job import DatasetRecord, Job, Outcome, Run, SetImages
 from cvclassic.study.folds import figures_of
 
 
 @dataclass(frozen=True)
 class Leak:
-    """What was left out of a data set.
+    """What leaked into the test images of a data set.
 
     Attributes
     ----------
@@ -18,17 +22,20 @@ class Leak:
         Test images that are copies of training images.
     n_test : int
         All test images.
-    with_them : dict of Job to float
-        The accuracy of each job on all of them.
+    left_out : bool
+        Whether figures are without them.
+    otherwise : dict of Job to float
+        The accuracy of each job with them where they are left out, else without them.
     """
 
     n: int
     n_test: int
-    with_them: dict
+    left_out: bool
+    otherwise: dict[Job, float]
 
 
 def without_leaked(run: Run) -> tuple[Run, dict[str, Leak]]:
-    """The run as if these images had not been there, and what was left out, by name of the data set.
+    """The run as if these images had not been there, but for published sets; and what leaked, by name of the data set.
 
     Where all test images of a class are copies, or a job's predictions are missing, nothing of that is left out: there
     would be figures that can't be compared.
@@ -42,8 +49,13 @@ def without_leaked(run: Run) -> tuple[Run, dict[str, Leak]]:
         kept = np.setdiff1d(np.arange(record.sizes.test), leaked)
         if len(np.unique(ours[0].predictions.y_true[kept])) < len(record.class_names):
             continue
-        accuracies = {each.result.job: each.result.test_accuracy for each in ours}
-        leaks[record.name] = Leak(len(leaked), record.sizes.test, accuracies)
+        if record.published:
+            accuracies = {each.result.job: _kept(each, record, kept).result.test_accuracy for each in ours}
+        else:
+            accuracies = {each.result.job: each.result.test_accuracy for each in ours}
+        leaks[record.name] = Leak(len(leaked), record.sizes.test, not record.published, accuracies)
+        if record.published:
+            continue
         outcomes = [_kept(each, record, kept) if each in ours else each for each in run.outcomes]
         names = tuple(record.test_names[k] for k in kept) if record.test_names else ()
         changed = replace(record, sizes=replace(record.sizes, test=len(kept)), test_names=names)

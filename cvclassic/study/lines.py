@@ -189,16 +189,18 @@ def _mislabelled_lines(dataset: DatasetStudy) -> list[str]:
 
 
 def _leak_lines(dataset: DatasetStudy) -> list[str]:
-    """What was left out as copies of training images, and what would have been told with them."""
+    """What are copies of training images, and what the accuracies are with them, or without."""
     leak = dataset.study.leaks.get(dataset.name)
     if leak is None:
         return []
     told = []
     for each in dataset.contenders:
-        accuracies = [leak.with_them[result.job] for result in each.results]
+        accuracies = [leak.otherwise[result.job] for result in each.results]
         told.append(f"{each.name} {percent(sum(accuracies) / len(accuracies))}")
     copies = f"{leak.n:,} of {leak.n_test:,} test images are copies of training images"
-    return [f"Warning: {copies}, and left out of all figures; with them the accuracies would be {', '.join(told)}"]
+    if leak.left_out:
+        return [f"Warning: {copies}, and left out of all figures; with them the accuracies would be {', '.join(told)}"]
+    return [f"{copies}, and counted, as in what others publish; without them the accuracies are {', '.join(told)}"]
 
 
 def _recipe_lines(dataset: DatasetStudy) -> list[str]:

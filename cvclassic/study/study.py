@@ -337,9 +337,9 @@ class Study:
     Attributes
     ----------
     run : Run
-        Without those images of given test parts that are copies of training images.
+        Without those images of given test parts that are copies of training images, but for published sets.
     leaks : dict of str to Leak
-        What was left out so, by name of the data set.
+        What leaked so, by name of the data set.
     datasets : tuple of DatasetStudy
     """
 

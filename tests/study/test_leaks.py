@@ -44,6 +44,23 @@ def test_figures_are_those_of_the_other_images_as_if_the_copies_had_not_been_the
     ) in remark_lines(dataset)
 
 
+def test_a_published_set_keeps_them_and_tells_the_accuracies_without():
+    whole = make_run(JOBS).outcomes[0].predictions
+    right = np.flatnonzero(whole.y_true == whole.y_pred)[:200]
+    run = make_run(JOBS)
+    published = replace(run.datasets[0], published=True)
+    run = replace(run, datasets=(published,), images={"animals": replace(run.images["animals"], leaked=right)})
+    dataset = Study(run)["animals"]
+    assert [each.results[0].n_test for each in dataset.configurations] == [400, 400]
+    assert {each.name: each.mean("test_accuracy") for each in dataset.configurations} == {"svm": 0.775, "cnn": 0.85}
+    told = next(line for line in remark_lines(dataset) if "copies of training images" in line)
+    kept = np.setdiff1d(np.arange(400), right)
+    without = [np.mean(o.predictions.y_true[kept] == o.predictions.y_pred[kept]) for o in run.outcomes]
+    assert f"svm {100 * without[0]:.2f} %" in told
+    assert f"cnn {100 * without[1]:.2f} %" in told
+    assert told.startswith("200 of 400 test images are copies of training images, and counted")
+
+
 def test_where_figures_could_not_be_compared_all_images_stay():
     of_one_class = np.arange(0, 400, 3)
     study, _ = leaky(of_one_class)
