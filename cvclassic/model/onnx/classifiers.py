@@ -10,6 +10,7 @@ from sklearn.dummy import DummyClassifier
 
 from cvclassic.errors import InputError
 from cvclassic.model.onnx.graph import Graph, Value
+from cvclassic.model.onnx.pixels import Images
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 from cvclassic.svm.one_vs_one import Kernel
 
@@ -78,14 +79,14 @@ def opencv_svm(graph: Graph, step: OpenCVSVM, x: Value) -> Answer:
     )
 
 
-def most_frequent(graph: Graph, step: DummyClassifier, images: Value) -> Answer:
+def most_frequent(graph: Graph, step: DummyClassifier, images: Images) -> Answer:
     """The same for every image: score 1 for the most frequent class, and 0 for the others."""
     if step.strategy != "most_frequent":
         raise InputError(
             f'DummyClassifier(strategy="{step.strategy}") can\'t be exported to ONNX; "most_frequent" can.'
         )
     scores = np.float32(step.predict_proba(np.zeros((1, 0))))
-    return highest(graph, graph.like(graph.add("Flatten", images, axis=1), scores))
+    return highest(graph, graph.like(graph.add("Flatten", images.tensor, axis=1), scores))
 
 
 def highest(graph: Graph, scores: Value) -> Answer:

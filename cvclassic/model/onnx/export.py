@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 LARGEST = 2**31 - 2**20  # bytes: protobuf's limit for one file, with some left for what is around the weights
 
+# What makes a class's numbers; one that has its own of these is not covered by the rule for the class above it.
+COMPUTED = ("transform", "predict", "decision_function", "predict_with_scores", "_prepare", "_scores")
+
 
 def to_onnx(pipeline: BaseEstimator, contract: InputContract, class_names: tuple[str, ...]) -> bytes:
     """A fitted pipeline as one ONNX graph from pixels to scores.
@@ -58,21 +61,20 @@ def to_onnx(pipeline: BaseEstimator, contract: InputContract, class_names: tuple
     InputError
         For what can't be exported; the message says which part and why.
     """
-    shape = (contract.height, contract.width, 3)[: 2 if contract.channels == 1 else 3]
     if not np.array_equal(pipeline.classes_, np.arange(len(class_names))):
         raise InputError(
             f"The pipeline tells apart {len(pipeline.classes_)} classes, {np.asarray(pipeline.classes_)[:5].tolist()} "
             f"…; for {len(class_names)} class names they must be the numbers from 0 to {len(class_names) - 1}."
         )
     graph = Graph()
-    answer = _answered(graph, pipeline, pixels.from_bytes(graph, "images", shape))
+    answer = _answered(graph, pipeline, pixels.from_bytes(graph, "images", contract.shape))
     for name, found in (("scores", answer.scores), ("label", answer.label)):
         graph.nodes.append(helper.make_node("Identity", [found], [name], name=name))
     size = sum(constant.ByteSize() for constant in graph.constants)
     if size > LARGEST:
         raise InputError(f"The model's numbers take {size / 2**30:.1f} GiB; one ONNX file holds less than 2.")
     model = graph.model(
-        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["n", *shape])],
+        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["n", *contract.shape])],
         [
             helper.make_tensor_value_info("label", onnx.TensorProto.INT64, ["n"]),
             helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["n", len(class_names)]),
@@ -88,11 +90,9 @@ def _answered(graph: Graph, estimator: BaseEstimator, x: Images | Value) -> Answ
     """What a classifier, wrapped or behind other steps, says of images or features."""
     check_is_fitted(estimator)
     if isinstance(estimator, Pipeline):
-        last = _known(estimator[-1], CLASSIFIERS)
-        if last is classifiers.most_frequent:  # whatever the features are
-            return last(graph, estimator[-1], x.tensor)
-        for _, step in estimator.steps[:-1]:
-            x = _transformed(graph, step, x)
+        if not isinstance(estimator[-1], DummyClassifier):  # which takes no notice of the features
+            for _, step in estimator.steps[:-1]:
+                x = _transformed(graph, step, x)
         return _answered(graph, estimator[-1], x)
     return _known(estimator, CLASSIFIERS)(graph, estimator, x)
 
@@ -100,8 +100,15 @@ def _answered(graph: Graph, estimator: BaseEstimator, x: Images | Value) -> Answ
 def _transformed(graph: Graph, step, x: Images | Value) -> Images | Value:
     if step is None or isinstance(step, str):  # "passthrough"
         return x
+    rule = _known(step, TRANSFORMERS)
     check_is_fitted(step)
-    return _known(step, TRANSFORMERS)(graph, step, x)
+    fitted_shape = getattr(step, "image_shape_", None)
+    if isinstance(x, Images) and fitted_shape not in (None, x.shape):
+        raise InputError(
+            f"{type(step).__name__} was fitted on images of shape {fitted_shape}; the contract has {x.shape}. They must "
+            "be the same."
+        )
+    return rule(graph, step, x)
 
 
 def _known(step, rules):
@@ -118,9 +125,6 @@ def _known(step, rules):
         changed += [name for name in COMPUTED if name in vars(base)]
     known = ", ".join(base.__name__ for base in rules)
     raise InputError(f"{type(step).__name__} can't be exported to ONNX; there is a rule for {known}.")
-
-
-COMPUTED = ("transform", "predict", "decision_function", "predict_with_scores", "_prepare", "_scores")
 
 
 def _pipeline(graph, step, x):

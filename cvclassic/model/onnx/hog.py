@@ -17,7 +17,7 @@ def hog(graph: Graph, step: HOG, images: Images) -> Value:
 
 def _opencv(graph, step, images):
     (height, width), n = images.shape[:2], int(step.orientations)
-    cell, block = as_pair(step.cell_size, "cell_size"), as_pair(step.block_size, "block_size")
+    block = as_pair(step.block_size, "block_size")
     pixels = graph.add("Sqrt", images.tensor) if step.gamma_correction else images.tensor
     dx, dy = _strongest(graph, pixels, images.shape, first_red_from=width // 4 * 4)
     scale = np.float32(n / 360 if step.signed else n / 180)
@@ -30,7 +30,7 @@ def _opencv(graph, step, images):
     share = graph.add("Relu", graph.add("Sub", 1.0, graph.add("Abs", graph.add("Sub", place, bins))))
     votes = graph.add("Mul", share, _length(graph, dx, dy))
 
-    rows, columns = _votes_of_rows(step, height, width)
+    rows, columns = _weights(step, height, width)
     blocks = rows.shape[0] // block[0], columns.shape[1] // block[1]
     sums = graph.reshaped(graph.pooled(rows, votes, columns), -1, n + 1, blocks[0], block[0], blocks[1], block[1])
     sums = graph.add("MatMul", graph.transposed(sums, 0, 4, 2, 5, 3, 1), np.eye(n + 1, n, dtype=np.float32) + _wrap(n))
@@ -48,8 +48,8 @@ def _wrap(n):
     return matrix
 
 
-def _votes_of_rows(step, height, width):
-    """What each row votes for in the cell rows of all blocks, (blocks * cells, height); the same of columns, (width, …).
+def _weights(step, height, width):
+    """What rows weigh in the cell rows of all blocks, (blocks * cells, height), and columns, (width, blocks * cells).
 
     Pixels beyond the last whole cell don't vote.
     """

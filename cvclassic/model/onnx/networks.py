@@ -151,8 +151,7 @@ class Network:
 
     def _maxout(self, layer, x, shape, call):
         values = self._dense(layer.dense, x, shape, call)
-        middle = [side for side in shape[1:-1]]
-        pieces = self.graph.reshaped(values, -1, *middle, layer.units, layer.pieces)
+        pieces = self.graph.reshaped(values, -1, *shape[1:-1], layer.units, layer.pieces)
         return self.graph.add("ReduceMax", pieces, axes=[-1], keepdims=0)
 
     def _hoglayer(self, layer, x, shape, call):
@@ -163,7 +162,6 @@ class Network:
             block_norm=layer.block_norm,
             convention="skimage",
         )
-        # Its numbers are those of images of any scale but for a constant, for which bytes are taken to be meant.
         first = self.graph.transposed(x, 0, 3, 1, 2)
         return hog(self.graph, like, Images(first, shape[1:3] if shape[3] == 1 else shape[1:]))
 
