@@ -16,7 +16,7 @@ def patch_dictionary(graph: Graph, step: PatchDictionary, images: Images) -> Val
     # Patches less their mean, as a convolution: channels run fastest in a patch, and slowest in a kernel.
     center = np.eye(n_pixels) - 1 / n_pixels
     kernels = center.reshape(n_pixels, size, size, channels).transpose(0, 3, 1, 2)
-    patches = graph.add("Conv", images.tensor, np.ascontiguousarray(kernels, np.float32))
+    patches = graph.convolved(images.tensor, kernels)
     places, cells = step._places(images.shape)
     patches = graph.transposed(graph.reshaped(patches, -1, n_pixels, len(places)), 0, 2, 1)
     variance = graph.add("Div", graph.total(graph.add("Mul", patches, patches), -1), float(n_pixels - 1))

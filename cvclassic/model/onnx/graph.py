@@ -75,6 +75,10 @@ class Graph:
         """(n, channels, height, width) with more pixels around: zeros, or by `mode="reflect"` those of the inside."""
         return self.add("Pad", x, [0, 0, top, left, 0, 0, bottom, right], mode=mode)
 
+    def convolved(self, x: Value, kernels: np.ndarray, *bias, **attributes) -> Value:
+        """The convolution of (n, channels, height, width) with kernels (filters, channels, height, width), float32."""
+        return self.add("Conv", x, np.ascontiguousarray(kernels, np.float32), *bias, **attributes)
+
     def total(self, x: Value, *axes: int, keepdims: bool = True) -> Value:
         """The sum over some axes."""
         return self.add("ReduceSum", x, list(axes), keepdims=int(keepdims))

@@ -20,7 +20,7 @@ def sobel_histogram(graph: Graph, step: SobelHistogram, images: Images) -> Value
     gray = graph.padded(to_gray(graph, images), top=1, left=1, bottom=1, right=1, mode="reflect")
     # Sums of whole numbers, which are exact.
     kernel = np.array([[[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]], np.float32)
-    dx, dy = graph.add("Conv", gray, kernel), graph.add("Conv", gray, np.ascontiguousarray(kernel.swapaxes(2, 3)))
+    dx, dy = graph.convolved(gray, kernel), graph.convolved(gray, kernel.swapaxes(2, 3))
     length = graph.add("Sqrt", graph.add("Add", graph.add("Mul", dx, dx), graph.add("Mul", dy, dy)))
     turn = graph.add("Mul", graph.add("Mul", angle(graph, dx, dy), RADIANS), np.float32(n))
     place = graph.add("Floor", graph.add("Div", turn, np.float32(2 * np.pi if step.signed else np.pi)))

@@ -98,8 +98,7 @@ class Network:
             side - 1 - b if layer.padding == "same" else 0 for side, b in zip(kernel.shape[:2], before, strict=True)
         ]
         first = self.graph.transposed(x, 0, 3, 1, 2)
-        kernels = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-        found = self.graph.add("Conv", first, kernels, *bias, pads=[*before, *after])
+        found = self.graph.convolved(first, kernel.transpose(3, 2, 0, 1), *bias, pads=[*before, *after])
         return self._active(layer, self.graph.transposed(found, 0, 2, 3, 1))
 
     def _maxpooling2d(self, layer, x, shape, call):

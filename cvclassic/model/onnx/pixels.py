@@ -33,7 +33,7 @@ def from_bytes(graph: Graph, name: Value, shape: tuple[int, ...]) -> Images:
     """The input of the graph, uint8 (n, height, width) or (n, height, width, 3), as `Images`."""
     numbers = graph.cast(name, np.float32)
     color = len(shape) == 3
-    return Images(graph.transposed(numbers, 0, 3, 1, 2) if color else graph.add("Unsqueeze", numbers, [1]), shape)
+    return Images(graph.transposed(numbers, 0, 3, 1, 2) if color else graph.reshaped(numbers, -1, 1, *shape), shape)
 
 
 def mirrored(graph: Graph, images: Images) -> Value:
@@ -80,7 +80,7 @@ def to_lab(graph: Graph, images: Images) -> Value:
     root = np.rint(np.float32(2**15) * root).astype(np.int32)
 
     light = graph.add("Gather", np.rint(255 * 8 * linear).astype(np.float32), graph.cast(images.tensor, np.int64))
-    tristimulus = graph.add("Conv", light, RGB_TO_XYZ.reshape(3, 3, 1, 1))  # sums of integers below 2^24
+    tristimulus = graph.convolved(light, RGB_TO_XYZ.reshape(3, 3, 1, 1))  # sums of integers below 2^24
     roots = graph.add("Gather", root, graph.cast(_shifted(graph, tristimulus, 12), np.int64))
     x, y, z = graph.add("Split", roots, n_outputs=3, axis=1)
 
