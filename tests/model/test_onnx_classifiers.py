@@ -129,7 +129,7 @@ def test_a_cost_matrix_counts():
 
 
 def test_a_network_behind_features(digits):
-    X, y, others = digits
+    X, _, others = digits
     features = make_pipeline(SobelHistogram(normalization="sqrt"), StandardScaler()).fit(X)
     head = network(linear_head, features.transform(X), 5)
     pipeline = make_pipeline(features, head)

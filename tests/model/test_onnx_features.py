@@ -82,7 +82,9 @@ def test_other_extractors(X, extractor):
 
 
 @pytest.mark.parametrize("color_space", ["rgb", "hsv", "lab"])
-@pytest.mark.parametrize("options", [{}, {"joint": False, "bins": (3, 5, 4), "grid": (2, 3), "normalization": "l2"}], ids=repr)
+@pytest.mark.parametrize(
+    "options", [{}, {"joint": False, "bins": (3, 5, 4), "grid": (2, 3), "normalization": "l2"}], ids=repr
+)
 def test_color_histogram(color_space, options):
     assert_equal_features(ColorHistogram(color_space=color_space, **options), COLOR)
 
@@ -131,7 +133,6 @@ def pixel_function(convert, shape):
         [helper.make_tensor_value_info(found, TensorProto.FLOAT, ["n", "channels", *shape[:2]])],
     )
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
 
     def of_pixels(image):
         planes = np.float32(image).transpose(2, 0, 1)[np.newaxis]

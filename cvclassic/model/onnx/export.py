@@ -105,8 +105,8 @@ def _transformed(graph: Graph, step, x: Images | Value) -> Images | Value:
     fitted_shape = getattr(step, "image_shape_", None)
     if isinstance(x, Images) and fitted_shape not in (None, x.shape):
         raise InputError(
-            f"{type(step).__name__} was fitted on images of shape {fitted_shape}; the contract has {x.shape}. They must "
-            "be the same."
+            f"{type(step).__name__} was fitted on images of shape {fitted_shape}; the contract has {x.shape}. "
+            "They must be the same."
         )
     return rule(graph, step, x)
 

@@ -13,12 +13,13 @@ def patch_dictionary(graph: Graph, step: PatchDictionary, images: Images) -> Val
     """Features (n, d)."""
     size, channels = int(step.patch_size), 3 if len(images.shape) == 3 else 1
     n_pixels = size * size * channels
-    # Patches less their mean, as a convolution: channels run fastest in a patch, and slowest in a kernel.
-    center = np.eye(n_pixels) - 1 / n_pixels
-    kernels = center.reshape(n_pixels, size, size, channels).transpose(0, 3, 1, 2)
-    patches = graph.convolved(images.tensor, kernels)
+    # Each pixel of a patch is a filter of its own; channels run fastest in a patch, and slowest in a kernel.
+    kernels = np.eye(n_pixels).reshape(n_pixels, size, size, channels).transpose(0, 3, 1, 2)
     places, cells = step._places(images.shape)
-    patches = graph.transposed(graph.reshaped(patches, -1, n_pixels, len(places)), 0, 2, 1)
+    patches = graph.reshaped(graph.convolved(images.tensor, kernels), -1, n_pixels, len(places))
+    patches = graph.transposed(patches, 0, 2, 1)
+    # Not by the filters: in flat patches nothing must be left.
+    patches = graph.add("Sub", patches, graph.mean(patches, -1))
     variance = graph.add("Div", graph.total(graph.add("Mul", patches, patches), -1), float(n_pixels - 1))
     contrast = graph.add("Sqrt", graph.add("Add", variance, float(step.contrast_regularization)))
     whitened = graph.add("MatMul", graph.add("Div", patches, contrast), step.whitening_)
