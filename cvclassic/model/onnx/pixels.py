@@ -153,16 +153,16 @@ def deskew(graph: Graph, _step, images: Images) -> Images:
 
 def _slant(graph, gray, height, width):
     """mu11 / mu02 (n, 1, 1, 1), and 0 where an image has no vertical extent."""
-    y, x = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
-
-    def moment(rows, columns):
-        return graph.total(graph.add("Mul", gray, np.outer(rows, columns)), 2, 3)
+    x = np.arange(width, dtype=np.float64)
+    y = np.arange(height, dtype=np.float64).reshape(height, 1)
 
     def per_mass(value):
         return graph.add("Div", value, graph.add("Max", m00, np.float64(1)))  # the least mass that is not 0
 
-    m00, m01, m02 = (moment(weights, np.ones(width)) for weights in (np.ones(height), y, y * y))
-    m10, m11 = (moment(weights, x) for weights in (np.ones(height), y))
+    mass, along = graph.total(gray, 3), graph.total(graph.add("Mul", gray, x), 3)  # of each row
+    m00, m10 = graph.total(mass, 2), graph.total(along, 2)
+    m01, m02 = (graph.total(graph.add("Mul", mass, weights), 2) for weights in (y, y * y))
+    m11 = graph.total(graph.add("Mul", along, y), 2)
     mu02 = graph.add("Sub", m02, per_mass(graph.add("Mul", m01, m01)))
     mu11 = graph.add("Sub", m11, per_mass(graph.add("Mul", m10, m01)))
     flat = graph.add("Less", graph.add("Abs", mu02), np.float64(1e-2))
