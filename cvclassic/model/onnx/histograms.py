@@ -38,8 +38,7 @@ def color_histogram(graph: Graph, step: ColorHistogram, images: Images) -> Value
     """Features (n, d)."""
     convert = {"rgb": lambda graph, images: images.tensor, "hsv": to_hsv, "lab": to_lab, "gray": to_gray}
     pixels = convert[step.color_space](graph, images)
-    bins = (step.bins,) * len(channel_ranges(step.color_space, np.uint8)) if np.ndim(step.bins) == 0 else step.bins
-    bins = np.array(bins, np.int64)
+    bins = np.array(step._bins(), np.int64)
     rows, columns = check_grid(step.grid, images.shape)
     sizes = [int(np.prod(bins))] if step.joint else bins.tolist()
     places = _bins_of_levels(step.color_space, bins)

@@ -32,7 +32,10 @@ def neural_classifier(graph: Graph, step: NeuralClassifier, x: Images | Value) -
 
 
 class Network:
-    """Follows a functional model from its output back to its input; tensors have the channels last, as in Keras."""
+    """Follows a functional model from its output back to its input; tensors have the channels last, as in Keras.
+
+    `_make_<kind>` is the rule for a kind of layer.
+    """
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -52,6 +55,7 @@ class Network:
 
     def _value(self, tensor, known):
         if id(tensor) not in known:
+            # No public name of Keras leads from a tensor to the call of a layer that made it.
             operation, node, _ = tensor._keras_history
             call = operation._inbound_nodes[node]
             values = [self._value(each, known) for each in call.input_tensors]
@@ -70,7 +74,7 @@ class Network:
             raise self._refusal(layer, "its channels come first")
         if kind in IDENTITIES:
             return values[0]
-        make = getattr(self, f"_{kind.lower()}", None)
+        make = getattr(self, f"_make_{kind.lower()}", None)
         if make is None or type(layer).__module__.split(".")[0] not in ("keras", "cvclassic"):
             raise self._refusal(layer, "there is no rule for this kind of layer")
         return make(layer, values if len(values) > 1 else values[0], shape, call)
@@ -78,18 +82,18 @@ class Network:
     def _refusal(self, layer, why):
         return InputError(f"The layer {layer.name} ({type(layer).__name__}) can't be exported to ONNX: {why}.")
 
-    def _rescaling(self, layer, x, shape, call):
+    def _make_rescaling(self, layer, x, shape, call):
         return self.graph.add("Add", self.graph.add("Mul", x, np.float32(layer.scale)), np.float32(layer.offset))
 
-    def _flatten(self, layer, x, shape, call):
+    def _make_flatten(self, layer, x, shape, call):
         return self.graph.reshaped(x, -1, int(np.prod(shape[1:])))
 
-    def _dense(self, layer, x, shape, call):
+    def _make_dense(self, layer, x, shape, call):
         weights = [np.asarray(each, np.float32) for each in layer.get_weights()]
         product = self.graph.add("MatMul", x, weights[0])
         return self._active(layer, self.graph.add("Add", product, weights[1]) if layer.use_bias else product)
 
-    def _conv2d(self, layer, x, shape, call):
+    def _make_conv2d(self, layer, x, shape, call):
         if tuple(layer.strides) != (1, 1) or tuple(layer.dilation_rate) != (1, 1) or layer.groups != 1:
             raise self._refusal(layer, "strides, dilation and groups are not supported")
         kernel, *bias = (np.asarray(each, np.float32) for each in layer.get_weights())
@@ -101,20 +105,20 @@ class Network:
         found = self.graph.convolved(first, kernel.transpose(3, 2, 0, 1), *bias, pads=[*before, *after])
         return self._active(layer, self.graph.transposed(found, 0, 2, 3, 1))
 
-    def _maxpooling2d(self, layer, x, shape, call):
+    def _make_maxpooling2d(self, layer, x, shape, call):
         if layer.padding != "valid":
             raise self._refusal(layer, f'padding="{layer.padding}" is not supported')
         first = self.graph.transposed(x, 0, 3, 1, 2)
         sides = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
         return self.graph.transposed(self.graph.add("MaxPool", first, **sides), 0, 2, 3, 1)
 
-    def _globalmaxpooling2d(self, layer, x, shape, call):
+    def _make_globalmaxpooling2d(self, layer, x, shape, call):
         return self.graph.add("ReduceMax", x, axes=[1, 2], keepdims=int(layer.keepdims))
 
-    def _globalaveragepooling2d(self, layer, x, shape, call):
+    def _make_globalaveragepooling2d(self, layer, x, shape, call):
         return self.graph.add("ReduceMean", x, axes=[1, 2], keepdims=int(layer.keepdims))
 
-    def _batchnormalization(self, layer, x, shape, call):
+    def _make_batchnormalization(self, layer, x, shape, call):
         if layer.axis % len(shape) != len(shape) - 1:
             raise self._refusal(layer, "it does not normalize the last axis")
         names = [*["gamma"] * layer.scale, *["beta"] * layer.center, "mean", "variance"]
@@ -123,37 +127,37 @@ class Network:
         offset = given.get("beta", 0.0) - given["mean"] * factor
         return self.graph.add("Add", self.graph.add("Mul", x, np.float32(factor)), np.float32(offset))
 
-    def _activation(self, layer, x, shape, call):
+    def _make_activation(self, layer, x, shape, call):
         return self._active(layer, x)
 
-    def _prelu(self, layer, x, shape, call):
+    def _make_prelu(self, layer, x, shape, call):
         slope = np.asarray(layer.get_weights()[0], np.float32)
         return self.graph.add("PRelu", x, slope)
 
-    def _leakyrelu(self, layer, x, shape, call):
+    def _make_leakyrelu(self, layer, x, shape, call):
         return self.graph.add("LeakyRelu", x, alpha=float(layer.negative_slope))
 
-    def _add(self, layer, values, shape, call):
+    def _make_add(self, layer, values, shape, call):
         return self.graph.add("Sum", *values)
 
-    def _concatenate(self, layer, values, shape, call):
+    def _make_concatenate(self, layer, values, shape, call):
         return self.graph.add("Concat", *values, axis=layer.axis)
 
-    def _reshape(self, layer, x, shape, call):
+    def _make_reshape(self, layer, x, shape, call):
         return self.graph.reshaped(x, -1, *call.output_tensors[0].shape[1:])
 
-    def _max(self, layer, x, shape, call):  # `keras.ops.max`, in a maxout
+    def _make_max(self, layer, x, shape, call):  # `keras.ops.max`, in a maxout
         if layer.axis is None:
             raise self._refusal(layer, "it takes the maximum over all images")
         axes = np.atleast_1d(layer.axis).tolist()
         return self.graph.add("ReduceMax", x, axes=axes, keepdims=int(layer.keepdims))
 
-    def _maxout(self, layer, x, shape, call):
-        values = self._dense(layer.dense, x, shape, call)
+    def _make_maxout(self, layer, x, shape, call):
+        values = self._make_dense(layer.dense, x, shape, call)
         pieces = self.graph.reshaped(values, -1, *shape[1:-1], layer.units, layer.pieces)
         return self.graph.add("ReduceMax", pieces, axes=[-1], keepdims=0)
 
-    def _hoglayer(self, layer, x, shape, call):
+    def _make_hoglayer(self, layer, x, shape, call):
         like = HOG(
             orientations=layer.orientations,
             cell_size=layer.cell_size,
