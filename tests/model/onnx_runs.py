@@ -10,7 +10,7 @@ from cvclassic.model.onnx import to_onnx
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 
 TOLERANCE = 1e-4  # of the largest score
-DRAW = 1e-4  # of decision values: of the margin, which is 1, or of the largest where that is more
+DRAW = 2e-5  # of decision values: of the margin, which is 1, or of the largest where that is more
 
 
 def exported(estimator, X) -> bytes:
@@ -37,8 +37,8 @@ def expected(estimator, X) -> tuple[np.ndarray, np.ndarray]:
 def assert_agrees(estimator, X, found) -> None:
     """`found` are the estimator's labels, and its scores within `TOLERANCE`.
 
-    An image may differ where rounding decides: where the best two scores, or the two classes of a duel, are as near.
-    There may be some such images, and no more.
+    One image in a hundred may differ where rounding decides: where the best two scores, or the two classes of a duel,
+    are as near.
     """
     (labels, scores), (own_labels, own_scores) = found, expected(estimator, X)
     assert labels.shape == own_labels.shape
@@ -48,7 +48,7 @@ def assert_agrees(estimator, X, found) -> None:
     open_ones = (best[:, -1] - best[:, -2] < near) | (_closest_duels(estimator, X) < DRAW)
     differ = (labels != own_labels) | (np.abs(scores - own_scores).max(axis=1) > near)
     assert not (differ & ~open_ones).any()
-    assert open_ones.mean() < 0.05
+    assert differ.sum() <= max(1, len(X) // 100)
 
 
 def _closest_duels(estimator, X):

@@ -27,7 +27,8 @@ def pictures(color: bool, n_classes: int):
     found = load_shapes() if color else load_digits()
     kept = np.flatnonzero(found.labels < n_classes)
     X, y = found.images[kept], found.labels[kept]
-    X = np.ascontiguousarray(X[:, :29, :26]) if color else np.ascontiguousarray(X[:, 2:30, 3:29])
+    side, other = (20, 18) if color else (17, 23)
+    X = np.stack([cv2.resize(image, (other, side), interpolation=cv2.INTER_AREA) for image in X])
     # There are 359 digits of two classes: what is missing are mirror images and negatives.
     others = np.concatenate([X[N_TRAIN:], X[:, :, ::-1], 255 - X, 255 - X[:, :, ::-1]])[:1000]
     return X[:N_TRAIN], np.ascontiguousarray(others), y[:N_TRAIN], found.traits
