@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-OPSET = 17  # of 2022: GridSample and ScatterElements' sums came with 16, and newer ones bring nothing that is used here
+OPSET = 17  # of 2022: the sums of ScatterElements came with 16, and from 18 on ReduceMean is given its axes otherwise
 IR_VERSION = 8  # the file format of that time, so that older runtimes read it
 
 Value = str  # the name of a tensor in the graph
@@ -29,7 +29,7 @@ class Graph:
         self.nodes, self.constants = [], []
         self._named: dict[tuple, Value] = {}
 
-    def add(self, operator: str, *inputs, n_outputs: int = 1, **attributes):
+    def add(self, operator: str, *inputs, n_outputs: int = 1, **attributes) -> Value | list[Value]:
         """The output of one more operator, or a list of them where there are several.
 
         `inputs` are names of tensors, arrays and NumPy's numbers, which become constants, or Python's: a float is
@@ -44,7 +44,7 @@ class Graph:
     def constant(self, value) -> Value:
         """The name under which `value` stands among the constants."""
         array = np.asarray(value, np.float32 if type(value) is float else None)
-        array = np.ascontiguousarray(array).reshape(array.shape)  # which alone would make one number an array of one
+        array = np.ascontiguousarray(array).reshape(array.shape)  # a single number stays one
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._named:
             self._named[key] = f"{self.prefix}constant{len(self.constants)}"
