@@ -1,9 +1,6 @@
 """What the room offers: the header of a fitted pipeline, and how well rounded weights would do."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,14 +8,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.augmentation import innermost
+from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
 from cvclassic.model.c.header import Header
 from cvclassic.model.c.lowering import Lowered, lowered
 from cvclassic.model.c.quantization import check_weights, quantized
 from cvclassic.model.c.source import check_name
-
-if TYPE_CHECKING:
-    from cvclassic.decoding import InputContract
 
 
 def to_c(
@@ -90,10 +85,7 @@ def _checked(pipeline, contract, class_names) -> Lowered:
         check_is_fitted(innermost(pipeline))
     except (NotFittedError, TypeError) as error:
         raise InputError(f"Only a fitted pipeline can be exported: {error}") from error
-    if contract.channels not in (1, 3):
-        raise InputError(f"The images have {contract.channels} channels; exported are gray (1) and RGB (3) ones.")
-    shape = (contract.height, contract.width) + (3,) * (contract.channels == 3)
-    model = lowered(pipeline, shape)
+    model = lowered(pipeline, contract.shape)
     classes, n_names = pipeline.classes_.tolist(), model.n_classes if class_names is None else len(class_names)
     if classes != list(range(n_names)):
         raise InputError(

@@ -1,22 +1,17 @@
 """The text of the header, put together from the templates, with what it takes of memory."""
 
-from __future__ import annotations
-
 from importlib import metadata
 from itertools import count
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
 from cvclassic.features.extractor import NORMALIZATIONS
 from cvclassic.model.c.extractors import template
 from cvclassic.model.c.lowering import RBF, Affine, Extraction, Lowered, Normalization, Scaling
 from cvclassic.model.c.quantization import Stored, stored, stored_coefficients
 from cvclassic.model.c.source import array, filled, integer_constants, string, string_bytes
-
-if TYPE_CHECKING:
-    from cvclassic.decoding import InputContract
 
 MOST_BYTES = 16 << 20  # of constants: beyond, their text is some 50 MB
 # At most, by gcc -Os for x86-64 and for ARM Cortex-M4 (measured by tests/model/test_c_memory.py).
@@ -61,7 +56,7 @@ class Header:
         return "\n".join([*opening, *self._sections, f"#endif /* {guard} */\n"])
 
     def _extract(self, step: Extraction):
-        made = template(step.extractor, self._image_shape())
+        made = template(step.extractor, self._contract.shape)
         part = self._part(made.kind)
         for shared in made.shared:
             self._share(shared)
@@ -210,10 +205,6 @@ Each source file that includes and uses this has constants of its own: let one f
 
     def _pixel_format(self) -> str:
         return "each red, green, blue" if self._contract.channels == 3 else "each a gray level"
-
-    def _image_shape(self) -> tuple[int, ...]:
-        return (self._contract.height, self._contract.width) + (3,) * (self._contract.channels == 3)
-
 
 def _place(start: int) -> str:
     return f"scratch->features + {start}" if start else "scratch->features"

@@ -4,7 +4,6 @@ What follows the last normalization and is linear (StandardScaler, the weights o
 multiplied out, so that one matrix is left of it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, layers
 from cvclassic.errors import InputError
 from cvclassic.features.color_histogram import ColorHistogram
-from cvclassic.features.extractor import NORMALIZATIONS, Extractor
+from cvclassic.features.extractor import Extractor
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
 from cvclassic.features.sobel_histogram import SobelHistogram
@@ -124,14 +123,18 @@ class Lowered:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Class numbers (n,) of uint8 images, as the header finds them but for rounding."""
+        decisions = self.decisions(images)
+        if self.duels:
+            return vote(decisions, self.n_classes)
+        return (decisions[:, 0] > 0).astype(np.intp) if self.n_classes == 2 else decisions.argmax(axis=1)
+
+    def decisions(self, images: np.ndarray) -> np.ndarray:
+        """Decision values, float64: (n, pairs) for duels, else (n, n_classes), or (n, 1) for two classes."""
         features = np.empty((len(images), self.n_features), np.float32)
         for step in self.steps:
             step.apply(images, features)
         x = features.astype(np.float64)
-        decisions = self.classifier(x if self.projection is None else self.projection(x))
-        if self.duels:
-            return vote(decisions, self.n_classes)
-        return (decisions[:, 0] > 0).astype(np.intp) if self.n_classes == 2 else decisions.argmax(axis=1)
+        return self.classifier(x if self.projection is None else self.projection(x))
 
 
 def lowered(pipeline: BaseEstimator, image_shape: tuple[int, ...]) -> Lowered:

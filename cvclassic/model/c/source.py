@@ -45,7 +45,7 @@ def filled(template: str, names: dict[str, str], words: dict[str, str] | None = 
 def integer_constants(prefix: str, values: dict[str, int]) -> str:
     """An enum: whole numbers that have names, cost no memory, and can size arrays."""
     entries = ", ".join(f"{prefix}_{name} = {int(value)}" for name, value in values.items())
-    return f"enum {{\n{_wrapped(entries)}\n}};\n"
+    return f"enum {{\n{_wrapped(entries, indent='    ')}\n}};\n"
 
 
 def array(name: str, values: np.ndarray) -> str:
@@ -84,7 +84,7 @@ def _numbers(values: np.ndarray) -> list[str]:
     return [f"{v!s}{suffix}" for v in values]
 
 
-def _wrapped(entries: str) -> str:
+def _wrapped(entries: str, indent: str = "") -> str:
     """Entries that are separated by ", " on lines of at most `_WIDTH` characters."""
     lines, line = [], []
     length = 0
@@ -94,4 +94,4 @@ def _wrapped(entries: str) -> str:
             line, length = [], 0
         line.append(entry)
         length += len(entry) + 2
-    return "\n".join([*lines, ", ".join(line)])
+    return "\n".join(indent + line for line in [*lines, ", ".join(line)])
