@@ -77,7 +77,11 @@ PIPELINES = {
     "union": (PHOTOS, lambda: [UNION, PCA(24, random_state=0), KernelSVM(C=10)]),
     "union_linear": (PHOTOS, lambda: [UNION, StandardScaler(), PCA(24, random_state=0), LinearSVM()]),
 }
-FLAGS = {"gcc": (*STRICT, *SANITIZED), "clang": (*STRICT, *SANITIZED), "g++": ("-xc++", "-std=c++20", "-Wall", "-Werror")}
+FLAGS = {
+    "gcc": (*STRICT, *SANITIZED),
+    "clang": (*STRICT, *SANITIZED),
+    "g++": ("-xc++", "-std=c++20", "-Wall", "-Werror"),
+}
 
 
 @cache

@@ -1,5 +1,6 @@
 """The text of the header, put together from the templates, with what it takes of memory."""
 
+import textwrap
 from importlib import metadata
 from itertools import count
 
@@ -14,8 +15,8 @@ from cvclassic.model.c.quantization import Stored, stored, stored_coefficients
 from cvclassic.model.c.source import array, filled, integer_constants, string, string_bytes
 
 MOST_BYTES = 16 << 20  # of constants: beyond, their text is some 50 MB
-# At most, by gcc -Os for x86-64 and for ARM Cortex-M4 (measured by tests/model/test_c_memory.py).
-CODE_BYTES, CODE_BYTES_OF_EXTRACTOR, STACK_BYTES = 1536, 2560, 512
+# At most, by -Os of gcc and clang for x86-64 and of gcc for ARM Cortex-M4: what tests/model/test_c_header.py measures.
+CODE_BYTES, CODE_BYTES_OF_EXTRACTOR, STACK_BYTES = 768, 1792, 512
 
 
 class Header:
@@ -151,18 +152,25 @@ class Header:
         self._sections.append(filled(file, {"MODEL": self._name, "PART": part}, words))
 
     def _declarations(self) -> str:
-        contract = self._contract
+        contract, name, n_classes = self._contract, self._name, len(self._class_names)
         sizes = {"height": contract.height, "width": contract.width, "channels": contract.channels}
-        sizes["n_classes"] = len(self._class_names)
-        fields = "\n".join(f"    float {name}[{size}];" for name, size in self._scratch().items())
+        fields = "\n".join(f"    float {field}[{size}];" for field, size in self._scratch().items())
         names = ",\n".join(string(each) for each in self._class_names)
-        return (
-            "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
-            f"{integer_constants(self._name, sizes)}\n"
-            f"static const char {self._name}_class_names[{len(self._class_names)}][{self._name_bytes}] = {{\n{names}\n}};\n\n"
-            f"/* Memory to work in; nothing in it needs to be set or kept. */\n"
-            f"typedef struct {{\n{fields}\n}} {self._name}_scratch;\n"
-        )
+        return f"""\
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+{integer_constants(name, sizes | {"n_classes": n_classes})}
+static const char {name}_class_names[{n_classes}][{self._name_bytes}] = {{
+{names}
+}};
+
+/* Memory to work in; nothing in it needs to be set or kept. */
+typedef struct {{
+{fields}
+}} {name}_scratch;
+"""
 
     def _scratch(self) -> dict[str, int]:
         """The floats that a picture needs, by name."""
@@ -173,11 +181,12 @@ class Header:
 
     def _comment(self) -> str:
         name, contract, n = self._name, self._contract, len(self._class_names)
-        scratch = 4 * sum(self._scratch().values())
-        code = CODE_BYTES + CODE_BYTES_OF_EXTRACTOR * self._n_extractors
+        scratch = f"{4 * sum(self._scratch().values()):,}"
+        constants, code = (f"{n:,}" for n in (self._constant_bytes, self._code_bytes()))
         text = f"""
-A classifier of pictures, written by cvclassic {metadata.version("cvclassic")}: {self._summary()}; {self._weights}
-weights. C99 or C++; without malloc; needs <math.h> alone (link with -lm).
+A classifier of pictures, written by cvclassic {metadata.version("cvclassic")}:
+{self._summary()}.
+C99 or C++, without malloc; needs <math.h> alone (link with -lm).
 
 Pictures: {contract.height} rows of {contract.width} pixels, {self._pixel_format()}, row by row, uint8_t.
 Classes: {n}, numbered from 0; their names, in UTF-8, are in {name}_class_names.
@@ -186,11 +195,15 @@ Classes: {n}, numbered from 0; their names, in UTF-8, are in {name}_class_names.
     int k = {name}_scores(pixels, scores);               and {n} scores, the higher the likelier
     int k = {name}_classify(&scratch, pixels, scores);   the same with a {name}_scratch of yours; scores may be NULL
 
-Flash: {self._constant_bytes:,} bytes of constants, and at most {code:,} of code by gcc -Os, libm not counted.
-RAM: {scratch:,} bytes of {name}_scratch, on the stack but for {name}_classify; and at most {STACK_BYTES} of stack beside it.
+Flash: {constants} bytes of constants, and at most {code} of code by -Os, without the compiler's libraries.
+RAM: {scratch} bytes of {name}_scratch, on the stack but for {name}_classify;
+    beside it, {STACK_BYTES} bytes of stack suffice.
 Each source file that includes and uses this has constants of its own: let one file do so.
 """
         return f"/*{_harmless(text)}*/"
+
+    def _code_bytes(self) -> int:
+        return CODE_BYTES + CODE_BYTES_OF_EXTRACTOR * self._n_extractors
 
     def _summary(self) -> str:
         extractors = [" ".join(repr(s.extractor).split()) for s in self._model.steps if isinstance(s, Extraction)]
@@ -201,10 +214,11 @@ Each source file that includes and uses this has constants of its own: let one f
             parts.append(f"RBF SVM of {len(self._model.classifier.vectors):,} support vectors")
         else:
             parts.append("linear SVM")
-        return ", ".join(parts)
+        return textwrap.fill(f"{', '.join(parts)}, {self._weights} weights", 110)
 
     def _pixel_format(self) -> str:
         return "each red, green, blue" if self._contract.channels == 3 else "each a gray level"
+
 
 def _place(start: int) -> str:
     return f"scratch->features + {start}" if start else "scratch->features"

@@ -5,6 +5,7 @@ multiplied out, so that one matrix is left of it.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -103,7 +104,7 @@ class RBF:
         distances = (x**2).sum(axis=1)[:, np.newaxis] + (self.vectors**2).sum(axis=1) - 2 * x @ self.vectors.T
         kernel = np.exp(-self.gamma * np.maximum(distances, 0))
         decisions, n_classes = np.tile(self.bias, (len(x), 1)), len(self.first) - 1
-        for pair, (i, j) in enumerate((i, j) for i in range(n_classes) for j in range(i + 1, n_classes)):
+        for pair, (i, j) in enumerate(combinations(range(n_classes), 2)):
             for own, other in ((i, j), (j, i)):
                 rows = slice(self.first[own], self.first[own + 1])
                 decisions[:, pair] += kernel[:, rows] @ self.coefficients[rows, other - (other > own)]
@@ -167,7 +168,7 @@ def _parts(estimator: BaseEstimator) -> list[BaseEstimator]:
         if isinstance(layer, Pipeline):
             found += [step for _, step in layer.steps[:-1] if step not in (None, "passthrough")]
         elif type(layer) is MirrorAugmentation and layer.prediction:
-            raise _refusal(layer, "it averages over mirror images at prediction; use MirrorAugmentation(prediction=False)")
+            raise _refusal(layer, "it predicts from mirror images too; use prediction=False")
         elif type(layer) not in (MirrorAugmentation, AffineAugmentation):
             found.append(layer)
     return found
@@ -201,8 +202,7 @@ class _Features:
     def _extract(self, extractor):
         if type(extractor) is ColorHistogram and extractor.color_space == "lab":
             raise _refusal(extractor, 'of color_space exported are "gray", "rgb" and "hsv"')
-        extractor = extractor.fit(np.zeros((1, *self.image_shape), np.uint8))
-        self.size = int(extractor._n_features(self.image_shape))
+        self.size = extractor.transform(np.zeros((1, *self.image_shape), np.uint8)).shape[1]
         self.steps.append(Extraction(extractor, self.start, self.size))
         self.factors, self.shifts = np.ones(self.size), np.zeros(self.size)
 
@@ -281,5 +281,7 @@ def _with_classifier(classifier, features, projection) -> Lowered:
 
 
 def _refusal(part, reason: str) -> InputError:
-    options = [f"{name}={getattr(part, name)!r}" for name in ("kernel", "backend", "color_space") if hasattr(part, name)]
+    options = [
+        f"{name}={getattr(part, name)!r}" for name in ("kernel", "backend", "color_space") if hasattr(part, name)
+    ]
     return InputError(f"{type(part).__name__}({', '.join(options)}) can't be exported to C: {reason}.")

@@ -35,7 +35,7 @@ def check_name(name: str) -> None:
 
 
 def filled(template: str, names: dict[str, str], words: dict[str, str] | None = None) -> str:
-    """The text of a template with `words` replaced as they are, then `MODEL` and `PART` by what `names` has for them."""
+    """The text of a template: `words` are replaced as they are, then `MODEL` and `PART` by their `names`."""
     text = resources.files(__package__).joinpath("templates", f"{template}.h").read_text(encoding="utf-8")
     for word, replacement in (words or {}).items():
         text = text.replace(word, replacement)
