@@ -12,7 +12,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from cvclassic.augmentation import MirrorAugmentation
 from cvclassic.decoding import InputContract
-from cvclassic.features import HOG, LBP, ColorHistogram, SobelHistogram
+from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, SobelHistogram
+from cvclassic.features.hog_color import hog_color
 from cvclassic.model.c import agreement, to_c
 from cvclassic.model.c.lowering import lowered
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
@@ -73,6 +74,10 @@ PIPELINES = {
         PHOTOS,
         lambda: [ColorHistogram(color_space="rgb", bins=(5, 7, 300), joint=False, grid=(2, 3)), LinearSVM()],
     ),
+    "lab": (PHOTOS, lambda: [ColorHistogram(color_space="lab", bins=(4, 6, 6)), LinearSVM()]),
+    "grid": (PHOTOS, lambda: [ColorGrid(grid=(3, 4)), StandardScaler(), LinearSVM()]),
+    "gray_grid": (DIGITS, lambda: [ColorGrid(), StandardScaler(), LinearSVM()]),
+    "hog_color": (PHOTOS, lambda: [*hog_color((19, 23, 3), n_train=60, random_state=0), KernelSVM(C=10)]),
     "gray": (PHOTOS, lambda: [ColorHistogram(color_space="gray", grid=2), KernelSVM(kernel="linear")]),
     "union": (PHOTOS, lambda: [UNION, PCA(24, random_state=0), KernelSVM(C=10)]),
     "union_linear": (PHOTOS, lambda: [UNION, StandardScaler(), PCA(24, random_state=0), LinearSVM()]),

@@ -32,7 +32,7 @@ def to_c(
     Parameters
     ----------
     pipeline : fitted Pipeline on uint8 images
-        Of ColorHistogram (gray, rgb, hsv), SobelHistogram, HOG and LBP, alone or in a FeatureUnion; StandardScaler,
+        Of ColorGrid, ColorHistogram, SobelHistogram, HOG and LBP, alone or in a FeatureUnion; StandardScaler,
         Normalizer and PCA; and LinearSVM, KernelSVM or OpenCVSVM, linear or RBF.
     contract : InputContract
         Height, width and channels of its images.

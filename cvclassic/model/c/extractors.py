@@ -1,11 +1,13 @@
 """What the C templates need to know of each extractor: its template, shared functions, constants and tables."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.extractor import Extractor, as_pair, check_grid
 from cvclassic.features.hog import BLOCK_NORMS, HOG, _bin_borders, _block_weights
@@ -33,7 +35,7 @@ class Template:
     shared: tuple[str, ...]
     integers: dict[str, int]
     tables: dict[str, np.ndarray]
-    words: dict[str, str] = field(default_factory=dict)
+    color_space: str = ""  # that the template reads pixels in, by PART_COLOR
     real: str = "float"
     work_floats: int = 0  # scratch memory
     histograms: tuple["Histograms", ...] = ()
@@ -41,8 +43,19 @@ class Template:
 
 def template(extractor: Extractor, image_shape: tuple[int, ...]) -> Template:
     """The template of a fitted extractor for uint8 images of `image_shape`."""
-    made = {HOG: _hog, LBP: _lbp, ColorHistogram: _color_histogram, SobelHistogram: _sobel_histogram}
-    return made[type(extractor)](extractor, image_shape)
+    return TEMPLATES[type(extractor)](extractor, image_shape)
+
+
+def lab_tables() -> dict[str, np.ndarray]:
+    """The tables of OpenCV's conversion of uint8 images to Lab: of light, in 1/2040, and of its cube root, in 2^-15."""
+    levels = np.arange(256) / 255
+    light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    shares = np.arange(2041) / 2040
+    root = np.where(shares < 0.008856, shares * (841 / 108) + 16 / 116, np.cbrt(shares)).astype(np.float32)
+    return {
+        "light": np.rint(light * 2040).astype(np.uint16),
+        "root": np.rint(root * np.float32(1 << 15)).astype(np.uint16),
+    }
 
 
 def _hog(hog, image_shape):
@@ -141,13 +154,29 @@ def _color_histogram(histogram, image_shape):
     return Template(
         "color",
         ("color_histogram",),
-        ("pixels", "cells", f"color_{histogram.color_space}"),
+        ("pixels", "cells"),
         integers,
         tables,
-        words={"PART_COLOR": f"MODEL_color_{histogram.color_space}"},
+        color_space=histogram.color_space,
         histograms=_normalized(histograms),
     )
 
 
+def _color_grid(grid, image_shape):
+    rows, columns = check_grid(grid.grid, image_shape)
+    space, channels = ("lab", 3) if len(image_shape) == 3 else ("gray", 1)
+    integers = {"channels": channels, "rows": rows, "columns": columns}
+    return Template("grid", ("color_grid",), ("pixels",), integers, {}, color_space=space)
+
+
 def _normalized(histograms: list[Histograms]) -> tuple[Histograms, ...]:
     return tuple(each for each in histograms if each.norm is not None)
+
+
+TEMPLATES: dict[type[Extractor], Callable[[Extractor, tuple[int, ...]], Template]] = {
+    ColorGrid: _color_grid,
+    ColorHistogram: _color_histogram,
+    HOG: _hog,
+    LBP: _lbp,
+    SobelHistogram: _sobel_histogram,
+}

@@ -9,7 +9,7 @@ import numpy as np
 from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
 from cvclassic.features.extractor import NORMALIZATIONS
-from cvclassic.model.c.extractors import template
+from cvclassic.model.c.extractors import lab_tables, template
 from cvclassic.model.c.lowering import RBF, Affine, Extraction, Lowered, Normalization, Scaling
 from cvclassic.model.c.quantization import Stored, stored, stored_coefficients
 from cvclassic.model.c.source import array, filled, integer_constants, string, string_bytes
@@ -28,7 +28,7 @@ class Header:
         self._sections: list[str] = []  # the functions and constants, in the order of the header
         self._statements: list[str] = []  # what is done to one picture
         self._shared: set[str] = set()
-        self._numbers = {kind: count(1) for kind in ("hog", "lbp", "color", "sobel", "scaling")}
+        self._numbers = {kind: count(1) for kind in ("hog", "lbp", "color", "grid", "sobel", "scaling")}
         self._name_bytes = max(string_bytes(each) for each in class_names)
         self._constant_bytes = self._name_bytes * len(class_names)
         self._work_floats = self._n_extractors = 0
@@ -66,7 +66,13 @@ class Header:
         self._sections.append(integer_constants(part, made.integers))
         for name, values in made.tables.items():
             self._constant(f"{part}_{name}", values)
-        words = {**made.words, "PART_real": made.real, "PART_sqrt": "sqrtf" if made.real == "float" else "sqrt"}
+        if made.color_space:
+            self._share_color(made.color_space)
+        words = {
+            "PART_real": made.real,
+            "PART_sqrt": "sqrtf" if made.real == "float" else "sqrt",
+            "PART_COLOR": f"{self._name}_color_{made.color_space}",
+        }
         for piece in made.pieces:
             self._add(piece, part, words)
         work = ", scratch->work" if made.work_floats else ""
@@ -147,6 +153,12 @@ class Header:
         if file not in self._shared:
             self._shared.add(file)
             self._add(file)
+
+    def _share_color(self, color_space: str):
+        if color_space == "lab" and "color_lab" not in self._shared:
+            for name, values in lab_tables().items():
+                self._constant(f"{self._name}_lab_{name}", values)
+        self._share(f"color_{color_space}")
 
     def _add(self, file: str, part: str = "", words: dict[str, str] | None = None):
         self._sections.append(filled(file, {"MODEL": self._name, "PART": part}, words))

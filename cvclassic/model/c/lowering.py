@@ -15,6 +15,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, layers
 from cvclassic.errors import InputError
+from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.extractor import Extractor
 from cvclassic.features.hog import HOG
@@ -25,8 +26,10 @@ from cvclassic.svm.linear import LinearSVM
 from cvclassic.svm.one_vs_one import vote
 from cvclassic.svm.opencv import OpenCVSVM
 
-EXTRACTORS = (HOG, LBP, ColorHistogram, SobelHistogram)
-COVERED = "ColorHistogram (gray, rgb, hsv), SobelHistogram, HOG, LBP; StandardScaler, Normalizer, PCA, FeatureUnion"
+EXTRACTORS = (HOG, LBP, ColorGrid, ColorHistogram, SobelHistogram)
+COVERED = (
+    "ColorGrid, ColorHistogram, SobelHistogram, HOG, LBP, alone or in a FeatureUnion; StandardScaler, Normalizer, PCA"
+)
 CLASSIFIERS = "LinearSVM, and KernelSVM and OpenCVSVM with kernel='linear' or 'rbf'"
 
 
@@ -200,8 +203,6 @@ class _Features:
             raise _refusal(part, f"exported are {COVERED}; classifiers: {CLASSIFIERS}")
 
     def _extract(self, extractor):
-        if type(extractor) is ColorHistogram and extractor.color_space == "lab":
-            raise _refusal(extractor, 'of color_space exported are "gray", "rgb" and "hsv"')
         self.size = extractor.transform(np.zeros((1, *self.image_shape), np.uint8)).shape[1]
         self.steps.append(Extraction(extractor, self.start, self.size))
         self.factors, self.shifts = np.ones(self.size), np.zeros(self.size)
@@ -281,7 +282,5 @@ def _with_classifier(classifier, features, projection) -> Lowered:
 
 
 def _refusal(part, reason: str) -> InputError:
-    options = [
-        f"{name}={getattr(part, name)!r}" for name in ("kernel", "backend", "color_space") if hasattr(part, name)
-    ]
+    options = [f"{name}={getattr(part, name)!r}" for name in ("kernel", "backend") if hasattr(part, name)]
     return InputError(f"{type(part).__name__}({', '.join(options)}) can't be exported to C: {reason}.")
