@@ -12,7 +12,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from cvclassic.augmentation import MirrorAugmentation
 from cvclassic.decoding import InputContract
-from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, SobelHistogram
+from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, SobelHistogram
 from cvclassic.features.hog_color import hog_color
 from cvclassic.model.c import agreement, to_c
 from cvclassic.model.c.lowering import lowered
@@ -65,6 +65,8 @@ PIPELINES = {
     ),
     "hog_felzenszwalb": (PHOTOS, lambda: [HOG(cell_size=4, convention="felzenszwalb"), LinearSVM()]),
     "hog_pca_opencv": (DIGITS, lambda: [HOG(cell_size=5), PCA(20, random_state=0, whiten=True), OpenCVSVM(C=3)]),
+    "deskew": (DIGITS, lambda: [Deskew(), *hog_color((20, 22), n_train=60, random_state=0), KernelSVM(C=10)]),
+    "deskew_colors": (PHOTOS, lambda: [Deskew(), ColorHistogram(color_space="rgb", bins=16, joint=False), LinearSVM()]),
     "sobel": (DIGITS, lambda: [SobelHistogram(normalization="sqrt"), KernelSVM(C=10)]),
     "sobel_unsigned": (PHOTOS, lambda: [SobelHistogram(signed=False, grid=(3, 2)), OpenCVSVM(kernel="linear")]),
     "lbp": (DIGITS, lambda: [LBP(grid=(3, 2)), StandardScaler(), LinearSVM()]),

@@ -90,7 +90,7 @@ def test_two_models_in_one_program(tmp_path):
 @pytest.mark.parametrize(
     ("part", "steps", "X"),
     [
-        ("Deskew", [Deskew(), HOG(cell_size=8), LinearSVM()], GRAY),
+        ("Deskew", [Deskew(), Deskew(), HOG(cell_size=8), LinearSVM()], GRAY),
         ("GaborBank", [FeatureUnion([("a", HOG(cell_size=8)), ("b", GaborBank())]), PCA(3), KernelSVM()], COLOR),
         ("MinMaxScaler", [LBP(), MinMaxScaler(), LinearSVM()], GRAY),
         ("Normalizer", [LBP(), Normalizer(norm="max"), LinearSVM()], GRAY),
@@ -175,6 +175,7 @@ ALL_PARTS = {
     "sobel": ([SobelHistogram(normalization="l2"), LinearSVM()], COLOR),
     "color": ([ColorHistogram(bins=(4, 5, 6), joint=False, normalization="l2"), KernelSVM()], COLOR),
     "grid": ([ColorGrid(), LinearSVM()], COLOR),
+    "deskew": ([Deskew(), SobelHistogram(), LinearSVM()], GRAY[:, :15, :17]),
     "two": ([FeatureUnion([("a", make_pipeline(HOG(cell_size=4), Normalizer())), ("b", LBP())]), LinearSVM()], GRAY),
 }
 USED = """\

@@ -35,6 +35,10 @@ class Header:
 
     def text(self) -> str:
         """The whole header."""
+        if self._model.deskew:
+            self._share("pixels")
+            self._share("deskew")
+            self._statements += [f"{self._name}_deskew(pixels, scratch->image);", "pixels = scratch->image;"]
         writers = {Extraction: self._extract, Normalization: self._normalize, Scaling: self._scale}
         for step in self._model.steps:
             writers[type(step)](step)
@@ -166,7 +170,7 @@ class Header:
     def _declarations(self) -> str:
         contract, name, n_classes = self._contract, self._name, len(self._class_names)
         sizes = {"height": contract.height, "width": contract.width, "channels": contract.channels}
-        fields = "\n".join(f"    float {field}[{size}];" for field, size in self._scratch().items())
+        fields = "\n".join(f"    {field};" for field, _ in self._scratch())
         names = ",\n".join(string(each) for each in self._class_names)
         return f"""\
 #include <math.h>
@@ -184,16 +188,22 @@ typedef struct {{
 }} {name}_scratch;
 """
 
-    def _scratch(self) -> dict[str, int]:
-        """The floats that a picture needs, by name."""
-        model = self._model
-        components = 0 if model.projection is None else len(model.projection.bias)
-        sizes = {"features": model.n_features, "components": components, "work": self._work_floats}
-        return {name: size for name, size in sizes.items() if size} | {"decisions": len(model.classifier.bias)}
+    def _scratch(self) -> list[tuple[str, int]]:
+        """The fields of the scratch struct, and their bytes."""
+        model, contract = self._model, self._contract
+        sizes = {"features": model.n_features, "components": 0, "work": self._work_floats}
+        if model.projection is not None:
+            sizes["components"] = len(model.projection.bias)
+        sizes["decisions"] = len(model.classifier.bias)
+        fields = [(f"float {name}[{size}]", 4 * size) for name, size in sizes.items() if size]
+        if model.deskew:
+            n = contract.height * contract.width * contract.channels
+            fields.append((f"uint8_t image[{n}]", -(-n // 4) * 4))  # padded as floats are aligned
+        return fields
 
     def _comment(self) -> str:
         name, contract, n = self._name, self._contract, len(self._class_names)
-        scratch = f"{4 * sum(self._scratch().values()):,}"
+        scratch = f"{sum(size for _, size in self._scratch()):,}"
         constants, code = (f"{n:,}" for n in (self._constant_bytes, self._code_bytes()))
         text = f"""
 A classifier of pictures, written by cvclassic {metadata.version("cvclassic")}:
@@ -215,11 +225,11 @@ Each source file that includes and uses this has constants of its own: let one f
         return f"/*{_harmless(text)}*/"
 
     def _code_bytes(self) -> int:
-        return CODE_BYTES + CODE_BYTES_OF_EXTRACTOR * self._n_extractors
+        return CODE_BYTES + CODE_BYTES_OF_EXTRACTOR * (self._n_extractors + self._model.deskew)
 
     def _summary(self) -> str:
         extractors = [" ".join(repr(s.extractor).split()) for s in self._model.steps if isinstance(s, Extraction)]
-        parts = [" + ".join(extractors)]
+        parts = ["Deskew"] * self._model.deskew + [" + ".join(extractors)]
         if self._model.projection is not None:
             parts.append(f"PCA to {len(self._model.projection.bias)} values")
         if isinstance(self._model.classifier, RBF):

@@ -17,6 +17,7 @@ from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, layer
 from cvclassic.errors import InputError
 from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
+from cvclassic.features.deskew import Deskew
 from cvclassic.features.extractor import Extractor
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
@@ -28,7 +29,8 @@ from cvclassic.svm.opencv import OpenCVSVM
 
 EXTRACTORS = (HOG, LBP, ColorGrid, ColorHistogram, SobelHistogram)
 COVERED = (
-    "ColorGrid, ColorHistogram, SobelHistogram, HOG, LBP, alone or in a FeatureUnion; StandardScaler, Normalizer, PCA"
+    "Deskew, first; ColorGrid, ColorHistogram, SobelHistogram, HOG, LBP, alone or in a FeatureUnion; then "
+    "StandardScaler, Normalizer, PCA"
 )
 CLASSIFIERS = "LinearSVM, and KernelSVM and OpenCVSVM with kernel='linear' or 'rbf'"
 
@@ -118,6 +120,7 @@ class RBF:
 class Lowered:
     """What a fitted pipeline does to an image, step by step."""
 
+    deskew: bool  # whether the image is straightened first
     steps: tuple[Extraction | Normalization | Scaling, ...]
     n_features: int
     projection: Affine | None
@@ -134,6 +137,7 @@ class Lowered:
 
     def decisions(self, images: np.ndarray) -> np.ndarray:
         """Decision values, float64: (n, pairs) for duels, else (n, n_classes), or (n, 1) for two classes."""
+        images = Deskew().transform(images) if self.deskew else images
         features = np.empty((len(images), self.n_features), np.float32)
         for step in self.steps:
             step.apply(images, features)
@@ -150,9 +154,9 @@ def lowered(pipeline: BaseEstimator, image_shape: tuple[int, ...]) -> Lowered:
         Naming the first part that has no counterpart in C.
     """
     *transformers, classifier = _parts(pipeline)
-    features = _Features(image_shape)
-    projection = None
-    for part in transformers:
+    deskew = bool(transformers) and type(transformers[0]) is Deskew
+    features, projection = _Features(image_shape), None
+    for part in transformers[deskew:]:
         if type(part) is PCA and projection is None:
             projection = _principal_components(part, features)
         elif projection is not None:
@@ -161,7 +165,7 @@ def lowered(pipeline: BaseEstimator, image_shape: tuple[int, ...]) -> Lowered:
             features.add(part)
     if not features.size:
         raise _refusal(classifier, "the pipeline has no features before it")
-    return _with_classifier(classifier, features, projection)
+    return _with_classifier(classifier, features, projection, deskew)
 
 
 def _parts(estimator: BaseEstimator) -> list[BaseEstimator]:
@@ -252,7 +256,7 @@ def _principal_components(pca, features) -> Affine:
     return features.mapped(weights, np.zeros(len(weights)))
 
 
-def _with_classifier(classifier, features, projection) -> Lowered:
+def _with_classifier(classifier, features, projection, deskew) -> Lowered:
     n_classes = len(getattr(classifier, "classes_", ()))
     if type(classifier) is OpenCVSVM and classifier.kernel in ("linear", "rbf"):
         classifier = classifier.to_sklearn()
@@ -278,7 +282,7 @@ def _with_classifier(classifier, features, projection) -> Lowered:
         projection = None
     else:
         decide = Affine(weights, np.zeros(len(projection.weights)), bias)
-    return Lowered(tuple(features.steps), features.size, projection, decide, n_classes, duels)
+    return Lowered(deskew, tuple(features.steps), features.size, projection, decide, n_classes, duels)
 
 
 def _refusal(part, reason: str) -> InputError:
