@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
-SANITIZED = ("-O1", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all")
+SANITIZED = ("-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all")
 
 # Two source files include the header and use it.
 MAIN = """\

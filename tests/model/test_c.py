@@ -30,7 +30,7 @@ def images(contract):
     if contract is DIGITS:
         data = load_digits()
         X = np.stack([cv2.resize((i * 15.9).astype(np.uint8), (22, 20)) for i in data.images])
-        return X[:400], data.target[:400], X[400 : 400 + N_TESTED]
+        return X[:200], data.target[:200], X[400 : 400 + N_TESTED]
     random = np.random.default_rng(5)
     y = np.arange(400 + N_TESTED) % 3
     X = random.integers(0, 80, (len(y), 19, 23, 3), dtype=np.uint8)  # few levels: many channels are equally strong
@@ -39,7 +39,7 @@ def images(contract):
         top, left = random.integers(0, 9, (2, (y == k).sum()))
         for image, r, c in zip(np.flatnonzero(y == k), top, left, strict=True):
             X[image, r : r + 4 + 2 * k, c : c + 10 - 3 * k] += np.array(color, np.uint8)
-    return X[:400], y[:400], X[400:]
+    return X[:200], y[:200], X[400:]
 
 
 UNION = FeatureUnion(
@@ -84,6 +84,8 @@ PIPELINES = {
     "union": (PHOTOS, lambda: [UNION, PCA(24, random_state=0), KernelSVM(C=10)]),
     "union_linear": (PHOTOS, lambda: [UNION, StandardScaler(), PCA(24, random_state=0), LinearSVM()]),
 }
+# Long headers, which compilers take seconds for, and kernels that numba compiles first.
+SLOW = {"deskew", "hog_color", "hog_pca_opencv", "hog_rbf", "hog_skimage_gamma", "union_linear"}
 FLAGS = {
     "gcc": (*STRICT, *SANITIZED),
     "clang": (*STRICT, *SANITIZED),
@@ -118,7 +120,7 @@ def assert_equal_but_for_ties(found, expected, tied):
     assert (found == expected)[~tied].all(), f"{(found != expected)[~tied].sum()} of {len(found)} differ"
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in PIPELINES])
 def test_a_header_answers_as_its_pipeline_does(name, tmp_path):
     pipeline, (contract, _) = fitted(name), PIPELINES[name]
     X = images(contract)[2]
@@ -131,7 +133,7 @@ def test_a_header_answers_as_its_pipeline_does(name, tmp_path):
     assert np.abs(scores - expected)[~tied].max() < 1e-3 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize(("compiler", "name"), [("clang", "union"), ("clang", "lbp"), ("g++", "union"), ("g++", "hog")])
+@pytest.mark.parametrize(("compiler", "name"), [("clang", "sobel"), ("clang", "grid"), ("g++", "hog")])
 def test_other_compilers_make_the_same_of_it(compiler, name, tmp_path):
     pipeline, (contract, _) = fitted(name), PIPELINES[name]
     X, n_classes = images(contract)[2], len(pipeline.classes_)
@@ -140,7 +142,7 @@ def test_other_compilers_make_the_same_of_it(compiler, name, tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["int16", "int8"])
-@pytest.mark.parametrize("name", ["lbp", "sobel", "hog_pca_opencv"])
+@pytest.mark.parametrize("name", ["lbp", "sobel", pytest.param("hog_pca_opencv", marks=pytest.mark.slow)])
 def test_rounded_weights_answer_as_agreement_says(name, weights, tmp_path):
     pipeline, (contract, _) = fitted(name), PIPELINES[name]
     X, n_classes = images(contract)[2], len(pipeline.classes_)
@@ -163,9 +165,7 @@ def test_two_classes(svm, tmp_path):
     np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
 
 
-def test_a_wrapper_that_changes_nothing_at_prediction(tmp_path):
-    X, y, T = images(DIGITS)
-    plain = make_pipeline(HOG(cell_size=5), LinearSVM())
-    wrapped = MirrorAugmentation(plain, prediction=False).fit(X, y)
-    found, _ = run(tmp_path, to_c(wrapped, DIGITS, ["a"] * 10), "gcc", T, 10)
-    assert_equal_but_for_ties(found, wrapped.predict(T), ties(lowered(wrapped, DIGITS.shape), T))
+def test_a_wrapper_that_changes_nothing_at_prediction():
+    X, y, _ = images(DIGITS)
+    wrapped = MirrorAugmentation(make_pipeline(HOG(cell_size=5), LinearSVM()), prediction=False).fit(X, y)
+    assert to_c(wrapped, DIGITS, ["a"] * 10) == to_c(wrapped.wrapped, DIGITS, ["a"] * 10)

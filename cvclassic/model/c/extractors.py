@@ -66,6 +66,9 @@ def _hog(hog, image_shape):
         "cell_height": cell[0],
         "cell_width": cell[1],
         "gamma_correction": bool(hog.gamma_correction),
+        # How squared lengths are rounded with gamma correction; without it they are whole numbers.
+        "rounds_both": hog.convention == "opencv",
+        "ordered": hog.convention == "skimage",
         "tie_columns": image_shape[1] // 4 * 4 if hog.convention == "opencv" else 0,
     }
     if hog.convention == "felzenszwalb":
@@ -114,7 +117,9 @@ def _sobel_histogram(sobel, image_shape):
     rows, columns = check_grid(sobel.grid, image_shape)
     n_features = rows * columns * sobel.orientations
     integers = {"n_features": n_features, "orientations": sobel.orientations, "rows": rows, "columns": columns}
-    tables = {"span": np.array(2 * np.pi if sobel.signed else np.pi, np.float32)}
+    # The product that the compiled extractor makes of its constants: on a bin's border the last bit decides.
+    scale = np.float32(np.pi / 180) * np.float32(sobel.orientations)
+    tables = {"scale": np.array(scale), "span": np.array(2 * np.pi if sobel.signed else np.pi, np.float32)}
     shared = ("pixels", "cells", "angle")
     histograms = [Histograms(sobel.normalization, 0, n_features)]
     return Template("sobel", ("sobel_histogram",), shared, integers, tables, histograms=_normalized(histograms))

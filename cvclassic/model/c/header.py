@@ -72,9 +72,11 @@ class Header:
             self._constant(f"{part}_{name}", values)
         if made.color_space:
             self._share_color(made.color_space)
+        suffix = "f" if made.real == "float" else ""
         words = {
             "PART_real": made.real,
-            "PART_sqrt": "sqrtf" if made.real == "float" else "sqrt",
+            **{f"PART_{name}": name + suffix for name in ("sqrt", "fma")},
+            "PART_abs": f"fabs{suffix}",
             "PART_COLOR": f"{self._name}_color_{made.color_space}",
         }
         for piece in made.pieces:

@@ -3,7 +3,8 @@ static inline int PART_direction(float dx, float dy) {
     float best = 0.0f;
     int nearest = 0;
     for (int k = 0; k < PART_orientations; ++k) {
-        const float along = PART_apart(PART_unit_x[k] * dx) + PART_apart(PART_unit_y[k] * dy);
+        /* Rounded as Python's processors do it, since on ties, such as 45 degrees, the last bit decides. */
+        const float along = fmaf(PART_unit_y[k], dy, PART_unit_x[k] * dx);
         if (along > best) {
             best = along;
             nearest = k;

@@ -19,8 +19,7 @@ static inline void PART_extract(const uint8_t *pixels, float *out) {
                 dx += weight * (PART_level(pixels, y + k, x + 1) - PART_level(pixels, y + k, x - 1));
                 dy += weight * (PART_level(pixels, y + 1, x + k) - PART_level(pixels, y - 1, x + k));
             }
-            const float radians = MODEL_angle(dy, dx) * 0.017453292f;
-            int bin = (int)((float)PART_orientations * radians / PART_span);
+            int bin = (int)(MODEL_angle(dy, dx) * PART_scale / PART_span);
             /* Unsigned orientations go round twice; and an angle may be rounded up to 360 degrees. */
             bin = bin >= PART_orientations ? bin - PART_orientations : bin;
             bin = bin >= PART_orientations ? bin - PART_orientations : bin;
