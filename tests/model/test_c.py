@@ -89,7 +89,7 @@ SLOW = {"deskew", "hog_color", "hog_pca_opencv", "hog_rbf", "hog_skimage_gamma",
 FLAGS = {
     "gcc": (*STRICT, *SANITIZED),
     "clang": (*STRICT, *SANITIZED),
-    "g++": ("-xc++", "-std=c++20", "-Wall", "-Werror"),
+    "g++": ("-xc++", "-std=c++20", *STRICT[1:]),
 }
 
 

@@ -27,8 +27,7 @@ static inline void MODEL_deskew(const uint8_t *pixels, uint8_t *image) {
         for (int x = 0; x < MODEL_width; ++x) {
             const int source = x + whole;
             for (int c = 0; c < MODEL_channels; ++c) {
-                /* Rounded one by one, as in Python: a compiler would fuse the second product with the sum. */
-                volatile double left = 0.0, right = 0.0;
+                double left = 0.0, right = 0.0;
                 if (source >= 0 && source < MODEL_width) {
                     left = (1.0 - (shift - whole)) * MODEL_pixel(pixels, y, source)[c];
                 }
