@@ -38,10 +38,10 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/svm.py
 	$(BIN)/python benchmarks/neural.py
 
-# Extractors and SVMs in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
+# Extractors, SVMs and saved models in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
 VENV5 := .venv-opencv5
 test-opencv5: $(VENV5)/.installed
-	$(VENV5)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py $(ARGS)
+	$(VENV5)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
 
 $(VENV5)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV5)

@@ -95,7 +95,7 @@ def read_model(source: str | os.PathLike | bytes) -> Model:
 
 
 def write_export(model: Model, path: Path, to: str) -> Path:
-    """What `Model.export` does."""
+    """What `Model.export` does; in C what is declared has the file's name, where that can be one."""
     arguments = (model.pipeline, model.contract, model.class_names)
     if to == "onnx":
         from cvclassic.model.onnx import to_onnx
@@ -104,7 +104,8 @@ def write_export(model: Model, path: Path, to: str) -> Path:
     else:
         from cvclassic.model.c import to_c
 
-        content = to_c(*arguments).encode()
+        named = path.stem.isascii() and path.stem.isidentifier()
+        content = to_c(*arguments, name=path.stem if named else "model").encode()
     with replaced(path) as file:
         file.write(content)
     return path

@@ -112,7 +112,7 @@ def register(
         What `fit` learns and `predict` or `transform` needs. The function tells whether a value that was read can be
         one; without it anything passes that a file may hold (numbers, texts, arrays of finite numbers, estimators).
     name : str, optional
-        What files call it; by default its module and name.
+        What files call it; by default its module and name, of a pipeline file the file's name and its own.
     check : function (estimator, shape, n_classes) -> shape, optional
         As of `Kind`.
 
@@ -125,10 +125,9 @@ def register(
     InputError
         For a name that another one has.
     """
-    name = name or f"{thing.__module__}.{thing.__qualname__}"
+    name = name or ".".join(_place(thing))
     known = _REGISTERED.get(name)
-    same = known is None or (known.__module__, known.__qualname__) == (thing.__module__, thing.__qualname__)
-    if not same or name in _FUNCTIONS or _described(name) is not None:
+    if (known is not None and not _same(known, thing)) or name in _FUNCTIONS or _described(name) is not None:
         raise InputError(f"{name!r} is the name of another one; register yours by name=.")
     _REGISTERED[name] = thing
     if isinstance(thing, type):
@@ -153,7 +152,7 @@ def kind_called(name: str) -> Kind:
 def kind_of(estimator: object) -> Kind | None:
     """The kind of this very class, not of one that it derives from; None where there is none."""
     for name, kind in _REGISTERED_KINDS.items():
-        if _REGISTERED[name] is type(estimator):
+        if _same(_REGISTERED[name], type(estimator)):
             return kind
     for table in [each for prefix, each in _TABLES.items() if _may_hold(prefix, type(estimator))]:
         for kind in importlib.import_module(table).KINDS:
@@ -175,9 +174,20 @@ def function_called(name: str) -> Callable:
 def name_of_function(function: Callable) -> str | None:
     """What files call it; None where it can't be saved."""
     for name, known in _REGISTERED.items():
-        if known is function:
+        if _same(known, function):
             return name
     return next((name for name in sorted(_FUNCTIONS) if _is(function, name)), None)
+
+
+def _same(one: type | Callable, other: type | Callable) -> bool:
+    """Whether both are the same class or function, be it that its file was run twice."""
+    return one is other or (isinstance(one, type) == isinstance(other, type) and _place(one) == _place(other))
+
+
+def _place(thing: type | Callable) -> tuple[str, str]:
+    """Module and name; a pipeline file is a module of its own name, whoever imports it."""
+    module = getattr(thing, "__module__", None) or ""
+    return module.removeprefix(pipeline_files.PREFIX), getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
 @cache
@@ -192,7 +202,7 @@ def _described(name: str) -> Kind | None:
 def _may_hold(prefix: str, found: type) -> bool:
     """Whether a table may have this class: so no other one is imported."""
     module = found.__module__
-    in_pipeline = module.startswith("cvclassic_pipeline_")
+    in_pipeline = module.startswith(pipeline_files.PREFIX)
     return in_pipeline if prefix == "pipelines" else module == prefix or module.startswith(f"{prefix}.")
 
 

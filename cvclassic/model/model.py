@@ -165,7 +165,11 @@ class Model:
         """Pictures as a batch that the pipeline takes."""
         if isinstance(pictures, str | os.PathLike):
             return self._read([pictures])
+        if hasattr(pictures, "__array__") or hasattr(pictures, "__array_interface__"):  # also of Pillow, pandas, torch
+            pictures = np.asarray(pictures)
         if not isinstance(pictures, np.ndarray) or pictures.dtype.kind in "OSU":
+            if not isinstance(pictures, Iterable) or getattr(pictures, "ndim", 1) == 0:
+                raise InputError(f"{pictures!r:.80} are no pictures; give arrays or paths of files.")
             pictures = list(pictures)
             if not pictures:
                 raise InputError("There are no pictures to predict.")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+PREFIX = "cvclassic_pipeline_"
+
 
 def builtin_folder() -> Path:
     """The folder of the pipelines: inside the installed package, or at the top of a checkout."""
@@ -16,7 +18,7 @@ def builtin_folder() -> Path:
 
 def module_name(path: Path) -> str:
     """The name in `sys.modules`, one of its own, so that functions and classes defined in the file can be pickled."""
-    return f"cvclassic_pipeline_{path.stem}"
+    return f"{PREFIX}{path.stem}"
 
 
 def import_file(path: Path) -> ModuleType:

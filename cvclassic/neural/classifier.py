@@ -10,6 +10,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +240,12 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         network = keras.Model(network.inputs, network.outputs[0])
         shapes, wanted = [array.shape for array in weights], [tuple(weight.shape) for weight in network.weights]
         if shapes != wanted:
-            raise InputError(f"{_name_of(self.model)} has weights of the shapes {wanted}; it was given {shapes}.")
+            places = zip_longest(wanted, shapes)
+            place, (ours, theirs) = next((k, pair) for k, pair in enumerate(places) if pair[0] != pair[1])
+            raise InputError(
+                f"The network {_name_of(self.model)} has {len(wanted)} arrays of weights; it was given {len(shapes)}, "
+                f"and array {place} has the shape {theirs} in place of {ours}."
+            )
         network.set_weights(weights)
         self.model_ = network
 

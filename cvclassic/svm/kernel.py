@@ -6,7 +6,6 @@ import numpy as np
 import psutil
 import sklearn.svm
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -139,6 +138,8 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
         else:
             self._fit_exact(X, codes)
         if self.probability:
+            from sklearn.calibration import CalibratedClassifierCV  # here: who predicts alone needs none of it
+
             plain = clone(self).set_params(probability=False)
             self.calibrated_ = CalibratedClassifierCV(plain, method="sigmoid", cv=5, ensemble=False)
             try:

@@ -72,7 +72,7 @@ def test_classical_pipelines_predict_the_same_in_a_fresh_process_without_keras(t
     imported = predicted_afresh(tmp_path)
     for name, (model, images) in models.items():
         assert_equal(model, name, images, tmp_path)
-    assert not {"keras", "tensorflow", "torch", "jax", "sklearnex", "matplotlib", "pydantic"} & set(imported)
+    assert not {"keras", "tensorflow", "torch", "jax", "sklearnex", "matplotlib", "pydantic", "rich"} & set(imported)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSICAL | NETWORKS))
