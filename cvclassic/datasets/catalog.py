@@ -168,7 +168,10 @@ def _own_path(name: str) -> Path:
     if path.exists():
         raise DataError(f"{path} is a device, pipe or socket; name a folder, an archive or a CSV.")
     if os.sep in name or "/" in name:
-        raise DataError(f"There is no folder {path}. A data set is a folder of images or one of: {_listed()}.")
+        raise DataError(
+            f"There is no folder {path}. A data set is a folder of images, an archive or a CSV of such, or one of: "
+            f"{_listed()}."
+        )
     close = difflib.get_close_matches(name.lower(), [known for known, _ in names()], n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise InputError(f"Data set {name!r} is unknown: {hint}There are {_listed()}, or a path to a folder of images.")
