@@ -56,3 +56,11 @@ class ExportFormat(StrEnum):
 
     onnx = "onnx"
     c = "c"
+
+
+class Weights(StrEnum):
+    """Those of `cvclassic.model.c.to_c`."""
+
+    float = "float"
+    int16 = "int16"
+    int8 = "int8"

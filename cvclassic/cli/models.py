@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvclassic.cli.choices import Augment, ClassWeight, ExportFormat, Preset, Resize
+from cvclassic.cli.choices import Augment, ClassWeight, ExportFormat, Preset, Resize, Weights
 from cvclassic.cli.exits import EXIT_OK, EXIT_ROW_FAILED, exit_with, printing, say
 from cvclassic.errors import InputError
 from cvclassic.harmless import harmless, harmless_cell
@@ -93,9 +93,10 @@ def export(
     model: ModelFile,
     to: Annotated[ExportFormat, typer.Option(case_sensitive=False, help="An ONNX graph, or a C99 header.")],
     out: Annotated[Path, typer.Option(help="The file to write.")],
+    weights: Annotated[Weights, typer.Option(case_sensitive=False, help="Type of a C header's weights.")] = "float",
 ) -> None:
     """Write a model in another form, for programs without Python."""
-    exit_with(lambda: _export(model.expanduser(), str(to), out.expanduser()))
+    exit_with(lambda: _export(model.expanduser(), str(to), out.expanduser(), str(weights)))
 
 
 def _train(pipeline: str, data: str, save: Path, fields: dict[str, object]) -> int:
@@ -198,10 +199,10 @@ def _inspect(path: Path) -> int:
     return EXIT_OK
 
 
-def _export(path: Path, to: str, out: Path) -> int:
+def _export(path: Path, to: str, out: Path, weights: str) -> int:
     from cvclassic.model import load_model
 
-    load_model(path).export(out, to)
+    load_model(path).export(out, to, weights=weights)
     with printing():
         typer.echo(f"Written to {harmless(str(out))}")
     return EXIT_OK

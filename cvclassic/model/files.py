@@ -97,7 +97,7 @@ def read_model(source: str | os.PathLike | bytes) -> Model:
         raise InputError(f"{name} can't be read as a model: it takes more memory than there is.") from error
 
 
-def write_export(model: Model, path: Path, to: str) -> Path:
+def write_export(model: Model, path: Path, to: str, weights: str) -> Path:
     """What `Model.export` does; in C what is declared has the file's name, where that can be one."""
     arguments = (model.pipeline, model.contract, model.class_names)
     if to == "onnx":
@@ -108,7 +108,7 @@ def write_export(model: Model, path: Path, to: str) -> Path:
         from cvclassic.model.c import to_c
 
         named = path.stem.isascii() and path.stem.isidentifier()
-        content = to_c(*arguments, name=path.stem if named else "model").encode()
+        content = to_c(*arguments, name=path.stem if named else "model", weights=weights).encode()
     with replaced(path) as file:
         file.write(content)
     return path

@@ -131,8 +131,10 @@ class Model:
 
         return write_model(self, Path(path))
 
-    def export(self, path: str | os.PathLike, to: str = "onnx") -> Path:
+    def export(self, path: str | os.PathLike, to: str = "onnx", *, weights: str = "float") -> Path:
         """Write the model as an ONNX graph (`to="onnx"`) or a C header (`to="c"`), whole or not at all.
+
+        The weights of a header are of type "float", "int16" or "int8"; docs/export.md has what each costs and saves.
 
         Raises
         ------
@@ -143,7 +145,9 @@ class Model:
 
         if to not in FORMATS:
             raise InputError(f"to={to!r} is unknown; use one of {', '.join(FORMATS)}.")
-        return write_export(self, Path(path), to)
+        if weights != "float" and to != "c":
+            raise InputError(f"weights={weights!r} is for C headers; an ONNX graph has float ones. Remove it.")
+        return write_export(self, Path(path), to, weights)
 
     def __repr__(self) -> str:
         size = f"{self.contract.height} x {self.contract.width}"
