@@ -99,7 +99,7 @@ def test_every_picture_is_tested_once_and_a_lost_fold_runs_again(tmp_path, pictu
     assert "This is about models that learn from about" in found.answer
     page = (out / "report.html").read_text()
     assert "5 folds: each of the 65 images is tested once" in page
-    assert "5 images are exact copies of another" in page
+    assert page.count("5 images are exact copies of others") == 1
 
     [job] = (out / "pictures").glob("guess-seed2-*-fold3")
     (job / "result.json").unlink()

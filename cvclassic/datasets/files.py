@@ -141,11 +141,11 @@ def joined(at: str, name: str) -> str:
     return f"{at}/{name}" if at else name
 
 
-def unreadable_warning(where: str, unreadable: Sequence[Unused]) -> str:
+def unreadable_warning(unreadable: Sequence[Unused]) -> str:
     """A line for files that could not be read."""
     named = ", ".join(each.name for each in unreadable[:_NAMED])
     more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-    return f"{len(unreadable)} image files in {where} could not be read and were left out: {named}{more}"
+    return f"{len(unreadable)} image files could not be read and were left out: {named}{more}"
 
 
 def _is_hidden(name: str) -> bool:

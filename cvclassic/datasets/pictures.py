@@ -70,7 +70,7 @@ def load_pictures(
     unreadable = [Unused(layout.names[place], why) for place, why in pictures.unreadable.items()]
     warnings = list(layout.warnings)
     if unreadable:
-        warnings.append(unreadable_warning(str(path), unreadable))
+        warnings.append(unreadable_warning(unreadable))
         layout = layout.of(pictures.rows)
         layout.check_counts(reason=warnings[-1])
     images = _drop_equal_channels(pictures.images)
