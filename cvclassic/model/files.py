@@ -85,6 +85,8 @@ def load_model(path: str | os.PathLike) -> Model:
 def read_model(source: str | os.PathLike | bytes) -> Model:
     """The model in a file, or in the content of one; raises as `load_model` does."""
     name = "The model" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not os.path.lexists(source):
+        raise InputError(f"There is no model file {name!r}.")
     try:
         with Archive(source if isinstance(source, bytes) else Path(source)) as archive:
             return _model(archive)

@@ -123,10 +123,6 @@ def _check_linear(classifier: BaseEstimator, shape: Shape, n_classes: int) -> No
     agree(np.shape(classifier.intercept_) in ((), (rows,)), f"intercept_ of its {name}")
 
 
-def _check_lda(lda: BaseEstimator, shape: Shape, n_classes: int) -> None:
-    _check_linear(lda, shape, n_classes)
-
-
 def _check_naive_bayes(bayes: BaseEstimator, shape: Shape, n_classes: int) -> None:
     k, d = _check_classifier(bayes, shape, n_classes)
     agree(bayes.theta_.shape == bayes.var_.shape == (k, d), "theta_ of its GaussianNB")
@@ -312,7 +308,7 @@ KINDS = [
     Kind(
         "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
         _CLASSES | {"coef_": floats(2), "intercept_": floats(1), "means_": floats(2), "priors_": floats(1)},
-        _check_lda,
+        _check_linear,
     ),
     Kind(
         "sklearn.naive_bayes.GaussianNB",

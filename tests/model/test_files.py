@@ -210,8 +210,8 @@ def test_what_is_no_file_costs_nothing(tmp_path):
         ("pipe.cvc", "no regular file"),
         ("loop.cvc", "can't be opened"),
         (".", "no regular file"),
-        ("missing.cvc", "can't be opened .No such file"),
-        ("a\0b", "can't be opened"),
+        ("missing.cvc", "There is no model file"),
+        ("a\0b", "There is no model file"),
     ):
         with pytest.raises(InputError, match=message):
             load_model(tmp_path / name)
