@@ -55,7 +55,7 @@ def cases():
             yield pytest.param(name, color, n_classes, id=kind, marks=[] if now else [pytest.mark.slow])
 
 
-@pytest.mark.parametrize(("name", "color", "n_classes"), cases())
+@pytest.mark.parametrize(("name", "color", "n_classes"), list(cases()))
 def test_a_thousand_predictions(name, color, n_classes):
     estimator, X = fitted(name, color, n_classes)
     assert len(X) == 1000
