@@ -13,6 +13,7 @@ from cvclassic.decoding import SUFFIXES, Content, file_content
 
 # Of systems, not of people: what Windows, macOS and Synology leave in folders.
 _DROPPINGS = frozenset({".ds_store", "thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+UNREADABLE = "could not be read and were left out"
 _NAMED = 5  # unreadable files that a warning names; the rest is counted
 
 HIDDEN, LINK, OUTSIDE, OTHER = (
@@ -145,7 +146,7 @@ def unreadable_warning(unreadable: Sequence[Unused]) -> str:
     """A line for files that could not be read."""
     named = ", ".join(each.name for each in unreadable[:_NAMED])
     more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-    return f"{len(unreadable)} image files could not be read and were left out: {named}{more}"
+    return f"{len(unreadable)} image files {UNREADABLE}: {named}{more}"
 
 
 def _is_hidden(name: str) -> bool:

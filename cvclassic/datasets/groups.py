@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cvclassic.errors import DataError, InputError
 
+COPIES = "copies stay in one part"
 SUBFOLDER = "subfolder"
 LARGE_GROUP = 20  # images, or
 LARGE_SHARE = 0.05  # of all images: what near copies may join into one group at most
@@ -96,7 +97,7 @@ def near_copies_warning(n_joined: int, n_apart: int, searched: bool) -> list[str
     found = []
     if n_joined:
         of_others = "images are near copies of others" if n_joined > 1 else "image is a near copy of another"
-        found.append(f"{n_joined:,} {of_others}; near copies stay in one part")
+        found.append(f"{n_joined:,} {of_others}; they stay in one part")
     if n_apart:
         why = "are in groups too large to stay in one part, unless you name groups (--group)"
         found.append(f"{n_apart:,} near copies {why}")
@@ -108,7 +109,7 @@ def copies_warning(keys: Sequence[object]) -> str | None:
     n = len(keys) - len(set(keys))
     if not n:
         return None
-    return f"{n:,} image{'s are exact copies' if n > 1 else ' is an exact copy'} of another; copies stay in one part"
+    return f"{n:,} image{'s are exact copies' if n > 1 else ' is an exact copy'} of another; {COPIES}"
 
 
 def groups_of_files(group: str, files: Sequence[Path], class_depth: int | None) -> list[str | None]:

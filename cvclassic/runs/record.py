@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from cvclassic.datasets import Dataset
+from cvclassic.datasets.files import UNREADABLE
+from cvclassic.datasets.groups import COPIES
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.code import content_mark
 from cvclassic.runs.job import SCHEMA_VERSION, DatasetRecord, Job, PipelineRecord, RunRecord, Sizes
@@ -68,7 +70,7 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         sizes=Sizes(len(dataset.train), len(dataset.validation), len(dataset.test)),
         smaller_sizes=tuple(Sizes(len(part.train), len(part.validation)) for part in dataset.smaller),
         folds=tuple(Sizes(len(fold.train), len(fold.validation), len(fold.test)) for fold in dataset.folds),
-        warnings=tuple(dataset.warnings),
+        warnings=_unsaid(dataset),
         test_images=_digest(dataset.images[dataset.test], dataset.labels[dataset.test]),
         metric=usual_metric(dataset),
         grouped=belongs_together(dataset),
@@ -77,6 +79,12 @@ def describe_dataset(dataset: Dataset) -> DatasetRecord:
         findings=tuple(replace(each, files=each.files[:MOST_FILES], groups=()) for each in dataset.findings),
         test_names=tuple(dataset.names[k] for k in dataset.test) if 0 < len(dataset.names) <= MOST_NAMES else (),
     )
+
+
+def _unsaid(dataset: Dataset) -> tuple[str, ...]:
+    """The warnings of a data set, without those on copies and unreadable files where the doctor tells of these."""
+    said = (UNREADABLE, COPIES) if dataset.findings else ()
+    return tuple(line for line in dataset.warnings if not any(each in line for each in said))
 
 
 def belongs_together(dataset: Dataset) -> bool:
