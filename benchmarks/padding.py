@@ -40,26 +40,31 @@ from cvclassic.decoding import InputContract, fitted
 from cvclassic.features import HOG, ColorHistogram
 from cvclassic.svm import KernelSVM
 
-SIDE = 48  # of the short side
+SHORT = 48  # pixels of the short side
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--ratio", type=float, default=3.0, help="long side to short side")
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     hog = make_pipeline(HOG(cell_size=arguments.size // 8), KernelSVM(C=10))
     colors = make_pipeline(ColorHistogram(color_space="hsv", bins=8, joint=True, normalization="sqrt"), KernelSVM(C=4))
-    titles = ("way", "shapes, HOG", "photograph, HOG", "photograph, color", "orientation, HOG", "orientation, color")
-    print(f"| {' | '.join(titles)} |\n| --- |{' ---: |' * 5}")
-    pictures, standing, photograph = photographs(arguments.images)
-    drawn, oriented, content = shapes(arguments.images), (pictures, standing), (pictures, photograph)
+    titles = ("way", "shapes, HOG", "defects, HOG", "photograph, HOG", "photograph, color", "orientation, HOG",
+              "orientation, color")  # fmt: skip
+    print(f"| {' | '.join(titles)} |\n| --- |{' ---: |' * 6}")
+    long = round(SHORT * arguments.ratio)
+    pictures, standing, photograph = photographs(arguments.images, long)
+    drawn, oriented, content = shapes(arguments.images, long), (pictures, standing), (pictures, photograph)
+    marked = defects(arguments.images, long)
     for name, way in ways(arguments.size).items():
         cells = [
             accuracy(model, np.stack([way(picture) for picture in pictures]), labels, arguments.seeds)
             for model, (pictures, labels) in (
                 (hog, drawn),
+                (hog, marked),
                 (hog, content),
                 (colors, content),
                 (hog, oriented),
@@ -95,33 +100,51 @@ def ways(size: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     }
 
 
-def shapes(n: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures (144, 48, 3) or (48, 144, 3) uint8, and the number of the shape in each."""
+def shapes(n: int, long: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pictures (long, 48, 3) or (48, long, 3) uint8, and the number of the shape in each."""
     rng = np.random.default_rng(0)
     drawn, labels = draw_shapes(n, seed=0)
     pictures = []
     for shape in drawn:
         ground = np.median(np.concatenate([shape[0], shape[-1], shape[:, 0], shape[:, -1]]), axis=0)
-        picture = np.clip(ground + rng.normal(0, 12, (SIDE, 3 * SIDE, 3)), 0, 255).astype(np.uint8)
-        left = SIDE + rng.integers(-SIDE // 4, SIDE // 4)
-        picture[:, left : left + SIDE] = cv2.resize(shape, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        turned = rng.random() < 0.5
-        if turned:  # a standing picture of an upright shape: what surrounds it is above and below
-            picture = np.clip(ground + rng.normal(0, 12, (3 * SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
-            picture[left : left + SIDE] = cv2.resize(shape, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        lies = rng.random() < 0.5
+        size = (SHORT, long) if lies else (long, SHORT)
+        picture = np.clip(ground + rng.normal(0, 12, (*size, 3)), 0, 255).astype(np.uint8)
+        room = long - SHORT
+        at = room // 2 + round(room / 8 * rng.uniform(-1, 1))
+        place = (slice(None), slice(at, at + SHORT)) if lies else (slice(at, at + SHORT), slice(None))
+        picture[place] = cv2.resize(shape, (SHORT, SHORT), interpolation=cv2.INTER_CUBIC)
         pictures.append(picture)
     return pictures, labels
 
 
-def photographs(n: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Patches (144, 48, 3) or (48, 144, 3) uint8, whether each stands, and of which photograph it is."""
+def defects(n: int, long: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pictures of plain, noisy surfaces: whole ones, and ones with a scratch or a hole."""
+    rng = np.random.default_rng(2)
+    labels, pictures = rng.integers(0, 3, n), []
+    for label in labels:
+        height, width = (SHORT, long) if rng.random() < 0.5 else (long, SHORT)
+        picture = rng.integers(90, 170, 3) + rng.normal(0, 12, (height, width, 3))
+        picture = np.clip(picture + np.linspace(-20, 20, width)[:, np.newaxis], 0, 255).astype(np.uint8)
+        x, y = int(rng.uniform(0.2, 0.8) * width), int(rng.uniform(0.2, 0.8) * height)
+        if label == 1:
+            end = x + int(rng.uniform(-0.5, 0.5) * SHORT), y + int(rng.uniform(-0.5, 0.5) * SHORT)
+            cv2.line(picture, (x, y), end, rng.integers(0, 60, 3).tolist(), 2, cv2.LINE_AA)
+        if label == 2:
+            cv2.circle(picture, (x, y), SHORT // 8, (20, 20, 20), -1, cv2.LINE_AA)
+        pictures.append(picture)
+    return pictures, labels
+
+
+def photographs(n: int, long: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Patches (long, 48, 3) or (48, long, 3) uint8, whether each stands, and of which photograph it is."""
     rng = np.random.default_rng(1)
     sources = [data.chelsea(), data.coffee(), data.astronaut(), *map(load_sample_image, ("flower.jpg", "china.jpg"))]
     sources += [np.dstack([image] * 3) for image in (data.brick(), data.grass(), data.gravel())]
     labels, of, pictures = rng.integers(0, 2, n), rng.integers(0, len(sources), n), []
     for label, which in zip(labels, of, strict=True):
         source = sources[which]
-        height, width = (3 * SIDE, SIDE) if label else (SIDE, 3 * SIDE)
+        height, width = (long, SHORT) if label else (SHORT, long)
         top, left = rng.integers(source.shape[0] - height), rng.integers(source.shape[1] - width)
         pictures.append(np.ascontiguousarray(source[top : top + height, left : left + width]))
     return pictures, labels, of

@@ -47,7 +47,7 @@ def tuned(job: Job, data: RunData, training: Samples, validation: Samples, known
         embed_ahead(estimator, data.datasets[job.dataset], data.embedded, looked_up)
         return estimator
 
-    def fit(estimator: BaseEstimator, training: Samples, validation: Samples) -> None:
+    def fit_candidate(estimator: BaseEstimator, training: Samples, validation: Samples) -> None:
         fit(estimator, *training, *validation, looked_up)
 
     def clock() -> float:  # which goes on by what embedding these images took, once for all trials
@@ -56,7 +56,7 @@ def tuned(job: Job, data: RunData, training: Samples, validation: Samples, known
     groups = None if part.groups is None else part.groups[np.concatenate([part.train, part.validation])]
     bounds = {"seed": job.seed, "seconds": data.spec.tune, "clock": clock}
     try:
-        found = tune(build, fit, space, training, validation, groups, **bounds)
+        found = tune(build, fit_candidate, space, training, validation, groups, **bounds)
     finally:
         np.random.seed(job.seed)
     if kept:

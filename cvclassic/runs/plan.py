@@ -133,9 +133,8 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
                 skipped += [note] * bool(note)
                 continue
             is_baseline = pipeline.family == BASELINE  # which no setting is for, and nobody takes home
-            saved = spec.keep != "none" and not is_baseline
-            estimator = _asked(pipeline, "build", task) if named or spec.class_weight or saved else None
-            if saved and hasattr(estimator, "get_params") and (why := unsavable(estimator)):
+            estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
+            if spec.keep != "none" and not is_baseline and (why := _unsavable(pipeline, task)):
                 notes.append(f"{pipeline.name} can't be taken home as a file: {why}")
             weighed = not spec.class_weight or weigh_classes(estimator, spec.class_weight)
             if not weighed and not is_baseline:
@@ -225,6 +224,14 @@ def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | boo
     except (Exception, SystemExit) as error:
         where = pipeline.path or pipeline.name
         raise InputError(f"{function}(task) of {where} failed: {type(error).__name__}: {error}") from error
+
+
+def _unsavable(pipeline: Pipeline, task: Task) -> str | None:
+    """Which part of it can't be saved, and why; None where all can, or its job will say why it can't be built."""
+    try:
+        return unsavable(_asked(pipeline, "build", task))
+    except InputError:
+        return None
 
 
 def _of_stack(pipeline: Pipeline, name: str) -> bool:

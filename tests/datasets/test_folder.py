@@ -198,7 +198,7 @@ def all_unreadable(folder):
         (an_empty_class, r"too few in emu \(0\)"),
         (a_class_of_two, r"needs 3 image files or more; too few in emu \(2\)"),
         (other_classes_in_test, "train: dog; only in .*test: emu"),
-        (unreadable_class, r"emu \(0\).*3 image files .* could not be read"),
+        (unreadable_class, r"emu \(0\).*3 image files could not be read"),
         (all_unreadable, r"holds a readable image file.*6 image files"),
     ],
 )

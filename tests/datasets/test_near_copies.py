@@ -112,7 +112,7 @@ def test_near_copies_stay_in_one_part_of_every_split_and_fold():
     X = np.concatenate([originals, np.stack([jpeg(image) for image in originals[:24]])])
     y = np.arange(84) % 2
     dataset = from_arrays(X, y)
-    assert dataset.warnings == ("24 images are near copies of others; near copies stay in one part",)
+    assert dataset.warnings == ("24 images are near copies of others; they stay in one part",)
     for part in (dataset, *dataset.with_folds(4, seed=1).folds):
         side = np.full(84, -1)
         for number, rows in enumerate((part.train, part.validation, part.test)):

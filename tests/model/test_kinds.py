@@ -81,7 +81,7 @@ CLASSIFIERS = [
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=str)
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda each: type(each).__name__)
 def test_classifiers(classifier, n_classes):
     assert_saved(make_pipeline(HOG(cell_size=4), StandardScaler(), classifier), n_classes)
 

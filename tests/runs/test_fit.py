@@ -268,7 +268,7 @@ def test_a_pipeline_is_fitted_with_what_tuning_finds_whatever_the_test_images_ar
 def test_an_interrupted_job_goes_on_with_what_tuning_had_found(digits, tuned_file, tmp_path, monkeypatch):
     data = RunData.of(RunSpec(threads=1, tune=60), [digits], find_pipelines([str(tuned_file)]))
     [job], _ = plan(data)
-    fit_as_ever, fits = fit._fit, []
+    fit_as_ever, fits = fit.fit, []
 
     def dies_in_the_last_fit(estimator, X, *arguments):
         fits.append(len(X))
@@ -276,7 +276,7 @@ def test_an_interrupted_job_goes_on_with_what_tuning_had_found(digits, tuned_fil
             raise KeyboardInterrupt
         return fit_as_ever(estimator, X, *arguments)
 
-    monkeypatch.setattr(fit, "_fit", dies_in_the_last_fit)
+    monkeypatch.setattr(fit, "fit", dies_in_the_last_fit)
     with pytest.raises(KeyboardInterrupt):
         run_job(job, data, folder=tmp_path)
     found, n = json.loads((tmp_path / "backup" / "tuning.json").read_text()), len(fits)

@@ -50,7 +50,7 @@ def test_wilson_interval_is_scipys(correct, n):
         assert wilson_interval(correct, n, confidence) == pytest.approx((found.low, found.high), abs=1e-12)
 
 
-@settings(max_examples=20)  # statsmodels takes its time
+@settings(max_examples=20, deadline=None)  # statsmodels takes its time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_holm_is_statsmodels(p_values):
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12)
