@@ -34,7 +34,14 @@ def test_the_answer_stands_first_and_all_sections_are_there(browse, report):
     text = page.locator("#set-1").inner_text()
     parts = [
         *("On animals it can't be told yet", "mlp: failed: ValueError: <b>no</b>"),
-        *("svm, the best classical pipeline on the validation images", "Figures", "Pairs: exploratory", "Pictures", "Curves", "Details"),
+        *(
+            "svm, the best classical pipeline on the validation images",
+            "Figures",
+            "Pairs: exploratory",
+            "Pictures",
+            "Curves",
+            "Details",
+        ),
         "Declared before the test: svm less cnn is",
     ]
     places = [text.index(part) for part in parts]
