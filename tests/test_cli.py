@@ -193,6 +193,7 @@ def test_without_data_the_embedded_sets_take_the_place_of_the_standard_ones_and_
     assert note in result.stderr
 
 
+@pytest.mark.slow
 def test_standard_sets_that_fail_to_load_are_replaced_too_unless_they_were_named(tmp_path, monkeypatch, pipeline_file):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     corrupt_mnist(tmp_path)
@@ -308,6 +309,7 @@ def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finis
     assert note in (out / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_mean_corruption_error_is_a_column_and_its_images_are_told(tmp_path, pipeline_file):
     out = tmp_path / "run"
     done = compare("--dataset", "digits", "--pipeline", pipeline_file("nearest_mean"), "--corruptions", "--out", out)
@@ -345,6 +347,7 @@ def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_
     assert "Best on validation: nearest_mean metric=" in resumed.stdout
 
 
+@pytest.mark.slow
 def test_a_setting_of_the_stack_is_the_same_by_flag_and_by_set(tmp_path, pipeline_file):
     def config(name, *options):
         chosen = ["--dataset", "digits", "--train-size", 200, "--pipeline", pipeline_file("nearest_mean")]
@@ -493,6 +496,7 @@ def test_the_report_of_a_damaged_run_says_so_and_is_no_success(tmp_path, pipelin
 
 
 @linux
+@pytest.mark.slow
 def test_output_that_goes_nowhere_is_no_fault(tmp_path, pipeline_file):
     listed = f"{sys.executable} {ROOT / 'compare.py'} --list"
     done = subprocess.run(

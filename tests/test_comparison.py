@@ -135,6 +135,7 @@ def test_arrays_and_several_sets_of_them(digits):
     assert both.answer.count("\n\n") == 1
 
 
+@pytest.mark.slow
 def test_a_folder_and_built_in_pipelines_by_any_spelling(tmp_path):
     import cv2
 

@@ -73,6 +73,7 @@ def rows_of(path):
         return [row for row in csv.DictReader(file) if row["pipeline"] != "most_frequent"]
 
 
+@pytest.mark.slow
 def test_every_picture_is_tested_once_and_a_lost_fold_runs_again(tmp_path, pictures, pipeline_file, guess):
     out = tmp_path / "run"
     names = [pipeline_file("nearest_mean"), guess]

@@ -189,6 +189,7 @@ def test_a_run_that_goes_on_makes_a_model_that_is_missing_and_no_other(run):
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_train_quotes_what_folds_say_and_keeps_nothing_else(pictures, tmp_path):
     path = tmp_path / "model.cvc"
     said = CliRunner().invoke(
@@ -202,6 +203,7 @@ def test_train_quotes_what_folds_say_and_keeps_nothing_else(pictures, tmp_path):
     assert said.stdout.splitlines()[-1].startswith(f"{path} was fitted on all 102 pictures")
 
 
+@pytest.mark.slow
 def test_of_a_published_set_the_model_is_fitted_when_it_is_asked_for():
     run = cvclassic.compare("digits", pipelines="hog_linear_svm", train_size=200)
     assert not (run.folder / "best.cvc").exists()
@@ -222,6 +224,7 @@ class Unknown(ClassifierMixin, BaseEstimator):
         return self.classes_[np.argmin([((flat - mean) ** 2).sum(axis=1) for mean in self.means_], axis=0)]
 
 
+@pytest.mark.slow
 def test_what_can_not_be_saved_is_said_before_training_and_costs_the_model_alone():
     rng = np.random.default_rng(0)
     y = np.arange(90) % 2
@@ -235,6 +238,7 @@ def test_what_can_not_be_saved_is_said_before_training_and_costs_the_model_alone
         run.best  # noqa: B018
 
 
+@pytest.mark.slow
 def test_where_nothing_is_shown_to_beat_the_same_answer_no_model_goes_home():
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 255, (60, 12, 12), dtype=np.uint8), np.arange(60) % 2
@@ -268,6 +272,7 @@ def as_readme_says(pictures, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_readme_s_lines_of_python_do_what_they_say(as_readme_says, capfd):
     lines = lines_of_readme("import cvclassic")
     assert len(lines) == 8

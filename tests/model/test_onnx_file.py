@@ -167,6 +167,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
         content(HOG(), LinearSVM())
 
 
+@pytest.mark.slow
 def test_a_classical_model_is_exported_without_keras():
     program = """\
 import sys

@@ -65,6 +65,7 @@ def assert_equal(model, name: str, images: np.ndarray, folder: Path) -> None:
             np.testing.assert_allclose(found["scores"], scores, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_classical_pipelines_predict_the_same_in_a_fresh_process_without_keras(tmp_path):
     models = {}
     for name in sorted(CLASSICAL):
@@ -107,6 +108,7 @@ def _networks_are_the_same(names: list[str], folder: Path) -> None:
         assert_equal(model, name, digits(3, color=True)[0], folder)
 
 
+@pytest.mark.slow
 def test_a_network_is_made_again_of_its_function_and_weights(tmp_path):
     _networks_are_the_same(["hog_linear_head"], tmp_path)
 

@@ -455,6 +455,7 @@ class Seen:
         return callback
 
 
+@pytest.mark.slow
 def test_generators_in_layers_keep_their_seeds_and_begin_each_epoch_elsewhere(digits):
     seen = Seen()
     fit(digits, model=functools.partial(mlp, width=16, mirror=True), callbacks=[seen], epochs=2, batch_size=50)

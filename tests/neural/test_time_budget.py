@@ -131,6 +131,7 @@ def test_warmup_is_a_share_of_the_time(digits, clock):
     assert np.all(np.diff(rates[ends < 3]) > 0)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_goes_on_at_its_rate(digits, clock, tmp_path):
     clock.now += 1.0
     _, (_, undisturbed) = fit(digits, clock, time_budget=8.0)

@@ -166,6 +166,7 @@ def test_where_there_is_nothing_to_choose_it_says_why(digits):
     assert (found.reason, found.chosen, candidates_of(found)) == ("too little time to choose by", {}, 1)
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_for_shares_of_its_steps_in_silence_and_leaves_no_files(
     digits, tmp_path, capsys, monkeypatch
 ):
