@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif  # noqa: F401  code that decoding loads when a file is HEIC, or turned into one
 from PIL import Image, features
 
 from cvclassic import datasets
@@ -43,6 +44,8 @@ from tests.model.models import small_model
 from tests.model.mutations import mutated
 from tests.runs.folders import jobs_of, outcome_of, record_of
 from tests.tiny_onnx import write_backbone
+
+Image.init()  # its plugins, which are code that it loads when a file's first bytes ask for one
 
 MODELS = Path(__file__).parents[1] / "svm" / "opencv4_models"
 
