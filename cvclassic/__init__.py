@@ -6,7 +6,6 @@
 """
 
 import importlib
-from importlib import metadata
 
 _HOMES = {
     "Comparison": "cvclassic.comparison",
@@ -26,6 +25,8 @@ __all__ = [*_HOMES, "__version__"]
 def __getattr__(name: str):
     """Load a public name when it is used: `import cvclassic` alone costs nothing."""
     if name == "__version__":
+        from importlib import metadata  # which takes a twentieth of a second
+
         return metadata.version("cvclassic")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)

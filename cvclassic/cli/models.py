@@ -1,6 +1,7 @@
 """The commands for models: train one, predict pictures with it, put it to the test, look at it, export it."""
 
 import csv
+import gc
 import io
 import json
 from collections.abc import Iterable
@@ -115,14 +116,17 @@ def _train(pipeline: str, data: str, save: Path, fields: dict[str, object]) -> i
 def _predict(
     path: Path, paths: list[Path], top: int, unsure: float | None, cost: list[str], *, as_json: bool, as_csv: bool
 ) -> int:
+    if as_json and as_csv:
+        raise InputError("--json and --csv are two forms of one answer; choose one.")
+    gc.disable()  # while libraries load, of which nothing can be freed: a tenth of the whole process
     from cvclassic.decoding import SUFFIXES
     from cvclassic.model import load_model, parse_cost
     from cvclassic.model.predicting import answers, files_below
 
-    if as_json and as_csv:
-        raise InputError("--json and --csv are two forms of one answer; choose one.")
     files = [name for each in paths for name in files_below(each.expanduser(), SUFFIXES)]
     model = load_model(path)
+    gc.freeze()
+    gc.enable()
     costs = dict(parse_cost(text, model.class_names) for text in cost)
     found = answers(model, files, top=top, unsure=unsure, costs=costs or None)
     failed: list[Answer] = []

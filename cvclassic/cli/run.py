@@ -2,7 +2,6 @@
 
 import itertools
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 def print_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"cvclassic {metadata.version('cvclassic')}")
         raise typer.Exit(EXIT_OK)
 
