@@ -44,7 +44,7 @@ class Copies:
     near : ndarray of shape (n,), int64
         Images with the same number are exact or near copies of one another, by way of others too.
     plain : ndarray of shape (n,), bool
-        Images of one color: they are compared exactly only.
+        Images of one color: they are compared exactly only. All False where near copies were not looked for.
     searched : bool
         Whether near copies were looked for; there may be too many images.
     """
@@ -82,14 +82,14 @@ def find_copies(images: np.ndarray, *, most_images: int = MOST_IMAGES, among: np
     """
     exact = _numbered(digests(images))
     _, first = np.unique(exact, return_index=True)
+    links = [np.column_stack([first[exact], np.arange(len(exact))])]
+    if len(first) > most_images:  # thumbnails of all of them take longer than reading them from the cache
+        return Copies(exact, components(*links, len(exact)), np.zeros(len(exact), bool), searched=False)
     thumbnails = _thumbnails(images, first)
     gray, flat = _gray_and_flat(thumbnails)
-    searched = len(first) <= most_images
-    links = [np.column_stack([first[exact], np.arange(len(exact))])]
-    if searched:
-        wanted = np.bincount(exact, among, len(first)) > 0 if among is not None else np.ones(len(first), bool)
-        links.append(first[_confirmed(thumbnails, gray, flat, wanted)])
-    return Copies(exact, components(np.concatenate(links), len(exact)), flat[exact], searched)
+    wanted = np.bincount(exact, among, len(first)) > 0 if among is not None else np.ones(len(first), bool)
+    links.append(first[_confirmed(thumbnails, gray, flat, wanted)])
+    return Copies(exact, components(np.concatenate(links), len(exact)), flat[exact], searched=True)
 
 
 def components(links: np.ndarray, n: int) -> np.ndarray:
