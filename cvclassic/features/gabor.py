@@ -66,9 +66,9 @@ class GaborBank(Extractor):
 
     def _prepare(self, image_shape, dtype):
         height, width = image_shape[:2]
-        filters = [_separate(frequency, theta, self.bandwidth, height, width) for frequency, theta in self._filters()]
+        filters = [separate(frequency, theta, self.bandwidth, height, width) for frequency, theta in self._filters()]
         rows, columns = check_grid(self.grid, image_shape)
-        row_means, column_means = _means(height, rows), _means(width, columns)
+        row_means, column_means = means(height, rows), means(width, columns)
         scale = np.float32(1 / 255 if dtype == np.uint8 else 1)
 
         def extract(images, out):
@@ -83,7 +83,7 @@ class GaborBank(Extractor):
         return extract
 
 
-def _separate(frequency, theta, bandwidth, height, width) -> tuple[np.ndarray, np.ndarray]:
+def separate(frequency, theta, bandwidth, height, width) -> tuple[np.ndarray, np.ndarray]:
     """The filter's action on columns, complex64 (height, height), and on rows, to be multiplied from the right.
 
     The latter is float32 (width, 2 width): real and imaginary parts alternate.
@@ -111,7 +111,7 @@ def _with_mirrored_border(kernel: np.ndarray, size: int) -> np.ndarray:
     return matrix.astype(np.complex64)
 
 
-def _means(size: int, parts: int) -> np.ndarray:
+def means(size: int, parts: int) -> np.ndarray:
     """Matrix (parts, size) that takes the mean of each part of a line."""
     edges = grid_edges(size, parts)
     matrix = np.zeros((parts, size), np.float32)

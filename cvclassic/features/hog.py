@@ -124,7 +124,7 @@ class HOG(Extractor):
         from cvclassic.features.kernels import hog_opencv
 
         cell, block = as_pair(self.cell_size, "cell_size"), as_pair(self.block_size, "block_size")
-        vertical, horizontal = _block_weights(cell, block)
+        vertical, horizontal = block_weights(cell, block)
         scale = np.float32(1 if dtype == np.uint8 else 255)
         orientations, signed, gamma = int(self.orientations), bool(self.signed), bool(self.gamma_correction)
 
@@ -143,7 +143,7 @@ class HOG(Extractor):
         # integers exactly, and no angle between them is so near to a border that it would matter.
         integers = dtype == np.uint8 and not gamma
         gradient_type = np.float64 if gamma and dtype == np.uint8 else np.float32
-        border_x, border_y = _bin_borders(self.orientations, np.float32 if integers else np.float64)
+        border_x, border_y = bin_borders(self.orientations, np.float32 if integers else np.float64)
         channels = 3 if len(image_shape) == 3 else 1
 
         def extract(images, out):
@@ -178,7 +178,7 @@ def _degrees(n: int, span: int, centered: bool = False) -> list[str]:
     return [f"{k * step:g}deg" if centered else f"{k * step:g}to{(k + 1) * step:g}deg" for k in range(n)]
 
 
-def _block_weights(cell, block) -> tuple[np.ndarray, np.ndarray]:
+def block_weights(cell, block) -> tuple[np.ndarray, np.ndarray]:
     """Weight of a block's rows and columns for its cells: OpenCV's Gaussian times linear interpolation.
 
     Returns
@@ -198,7 +198,7 @@ def _block_weights(cell, block) -> tuple[np.ndarray, np.ndarray]:
     return vertical, np.ascontiguousarray(np.pad(horizontal, ((0, 0), (0, 0), (0, -cell[1] % 4))))
 
 
-def _bin_borders(orientations: int, dtype) -> tuple[np.ndarray, np.ndarray]:
+def bin_borders(orientations: int, dtype) -> tuple[np.ndarray, np.ndarray]:
     """Directions between the orientation bins of scikit-image, scaled so that 45 degrees is (1, 1) exactly."""
     degrees = 180.0 / orientations * np.arange(1, orientations)
     x, y = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))

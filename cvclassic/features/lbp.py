@@ -60,17 +60,17 @@ class LBP(Extractor):
 
     def _n_features(self, image_shape):
         rows, columns = check_grid(self.grid, image_shape)
-        return rows * columns * len(_labels(self.points, self.method)[1])
+        return rows * columns * len(pattern_labels(self.points, self.method)[1])
 
     def _names(self, image_shape):
         rows, columns = check_grid(self.grid, image_shape)
-        patterns = _labels(self.points, self.method)[1]
+        patterns = pattern_labels(self.points, self.method)[1]
         return [f"cell{r}_{c}_{p}" for r, c, p in product(range(rows), range(columns), patterns)]
 
     def _prepare(self, image_shape, dtype):
         from cvclassic.features.kernels import color_histogram, local_binary_patterns
 
-        labels, names = _labels(self.points, self.method)
+        labels, names = pattern_labels(self.points, self.method)
         _, columns = check_grid(self.grid, image_shape)
         n_cells, norm = int(np.prod(check_grid(self.grid, image_shape))), NORMALIZATIONS.index(self.normalization)
         row_offset, _ = cell_offsets(self.grid, image_shape, columns * len(names), len(names))
@@ -79,8 +79,8 @@ class LBP(Extractor):
         table = np.arange(len(names), dtype=np.uint32)[np.newaxis]
         # Five decimals, as in scikit-image: so the neighbors on the axes lie on pixels exactly.
         angles = 2 * np.pi * np.arange(self.points, dtype=np.float64) / self.points
-        steps = _steps(np.round(-self.radius * np.sin(angles), 5), image_shape[0])
-        steps += _steps(np.round(self.radius * np.cos(angles), 5), image_shape[1])
+        steps = neighbor_steps(np.round(-self.radius * np.sin(angles), 5), image_shape[0])
+        steps += neighbor_steps(np.round(self.radius * np.cos(angles), 5), image_shape[1])
         row_step, row_rest, column_step, column_rest = steps
 
         def extract(images, out):
@@ -92,14 +92,14 @@ class LBP(Extractor):
         return extract
 
 
-def _steps(distances: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def neighbor_steps(distances: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole part and rest of the place of each neighbor, (points, size), for each place of the center."""
     places = np.arange(size) + distances[:, np.newaxis]
     whole = np.floor(places)
     return whole.astype(np.int64), places - whole
 
 
-def _labels(points: int, method: str) -> tuple[np.ndarray, list[str]]:
+def pattern_labels(points: int, method: str) -> tuple[np.ndarray, list[str]]:
     """Label of each of the `2 ** points` patterns, uint16, and the names of the labels."""
     patterns = np.arange(2**points)
     bits = patterns[:, np.newaxis] >> np.arange(points) & 1

@@ -61,7 +61,7 @@ class HOGLayer(keras.layers.Layer):
         if block_norm not in BLOCK_NORMS:
             raise InputError(f"block_norm={block_norm!r} is unknown; use one of {', '.join(BLOCK_NORMS)}.")
         self.block_norm = block_norm
-        self.borders = _bin_borders(self.orientations)
+        self.borders = bin_borders(self.orientations)
 
     def build(self, input_shape):
         """Check that the images hold a block."""
@@ -245,7 +245,7 @@ def _normalized(blocks, norm: str):
     return blocks
 
 
-def _bin_borders(orientations: int) -> list[tuple[float, float]]:
+def bin_borders(orientations: int) -> list[tuple[float, float]]:
     """Directions (x, y) between neighboring bins, exact where pixels can hit them: at 45, 90 and 135 degrees."""
     degrees = 180.0 / orientations * np.arange(1, orientations)
     x, y = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))

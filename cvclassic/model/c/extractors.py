@@ -10,8 +10,8 @@ import numpy as np
 from cvclassic.features.color_grid import ColorGrid
 from cvclassic.features.color_histogram import ColorHistogram
 from cvclassic.features.extractor import Extractor, as_pair, check_grid
-from cvclassic.features.hog import BLOCK_NORMS, HOG, _bin_borders, _block_weights
-from cvclassic.features.lbp import LBP, _labels
+from cvclassic.features.hog import BLOCK_NORMS, HOG, bin_borders, block_weights
+from cvclassic.features.lbp import LBP, pattern_labels
 from cvclassic.features.sobel_histogram import SobelHistogram
 from cvclassic.images import channel_ranges
 
@@ -85,7 +85,7 @@ def _hog(hog, image_shape):
     }
     pieces = ("hog_gradient", f"hog_{hog.convention}")
     if hog.convention == "opencv":
-        vertical, horizontal = _block_weights(cell, block)
+        vertical, horizontal = block_weights(cell, block)
         tables = {
             "vertical": vertical[:, : block[0] * cell[0]],
             "horizontal": horizontal[..., : cell[1]].swapaxes(0, 1).reshape(block[1], -1),
@@ -93,7 +93,7 @@ def _hog(hog, image_shape):
         }
         return Template("hog", pieces, ("pixels", "angle"), integers, tables)
     double = bool(hog.gamma_correction)
-    borders = _bin_borders(hog.orientations, np.float64 if double else np.float32)
+    borders = bin_borders(hog.orientations, np.float64 if double else np.float32)
     n_borders = max(hog.orientations - 1, 1)
     tables = {
         name: np.pad(values, (0, 1))[:n_borders] for name, values in zip(("border_x", "border_y"), borders, strict=True)
@@ -127,7 +127,7 @@ def _sobel_histogram(sobel, image_shape):
 
 def _lbp(lbp, image_shape):
     rows, columns = check_grid(lbp.grid, image_shape)
-    labels, names = _labels(lbp.points, lbp.method)
+    labels, names = pattern_labels(lbp.points, lbp.method)
     angles = 2 * np.pi * np.arange(lbp.points, dtype=np.float64) / lbp.points
     tables = {
         "down": np.round(-lbp.radius * np.sin(angles), 5),  # as in the extractor

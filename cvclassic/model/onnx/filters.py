@@ -4,7 +4,7 @@ import numpy as np
 
 from cvclassic.features import GaborBank, PatchDictionary
 from cvclassic.features.extractor import check_grid
-from cvclassic.features.gabor import _means, _separate
+from cvclassic.features.gabor import means, separate
 from cvclassic.model.onnx.graph import Graph, Value
 from cvclassic.model.onnx.pixels import Images, to_gray
 
@@ -43,7 +43,7 @@ def patch_dictionary(graph: Graph, step: PatchDictionary, images: Images) -> Val
 def gabor_bank(graph: Graph, step: GaborBank, images: Images) -> Value:
     """Features (n, d): every filter by matrix products along the rows and the columns, as in `features.gabor`."""
     height, width = images.shape[:2]
-    filters = [_separate(frequency, theta, step.bandwidth, height, width) for frequency, theta in step._filters()]
+    filters = [separate(frequency, theta, step.bandwidth, height, width) for frequency, theta in step._filters()]
     vertical = np.stack([each for each, _ in filters])
     horizontal = np.stack([np.ascontiguousarray(each).view(np.complex64) for _, each in filters])
     gray = graph.add("Mul", to_gray(graph, images), np.float32(1 / 255))
@@ -53,7 +53,7 @@ def gabor_bank(graph: Graph, step: GaborBank, images: Images) -> Value:
     imaginary = graph.add("Add", graph.add("MatMul", down[0], across[1]), graph.add("MatMul", down[1], across[0]))
     energy = graph.add("Add", graph.add("Mul", real, real), graph.add("Mul", imaginary, imaginary))
     rows, columns = check_grid(step.grid, images.shape)
-    found = graph.pooled(_means(height, rows), energy, np.ascontiguousarray(_means(width, columns).T))
+    found = graph.pooled(means(height, rows), energy, np.ascontiguousarray(means(width, columns).T))
     return graph.reshaped(found, -1, len(filters) * rows * columns)
 
 

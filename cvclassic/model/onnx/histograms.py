@@ -4,7 +4,7 @@ import numpy as np
 
 from cvclassic.features import LBP, ColorGrid, ColorHistogram, SobelHistogram
 from cvclassic.features.extractor import cell_offsets, check_grid, grid_edges
-from cvclassic.features.lbp import _labels, _steps
+from cvclassic.features.lbp import neighbor_steps, pattern_labels
 from cvclassic.images import channel_ranges
 from cvclassic.model.onnx.graph import Graph, Value
 from cvclassic.model.onnx.pixels import Images, angle, to_gray, to_hsv, to_lab
@@ -57,10 +57,10 @@ def color_histogram(graph: Graph, step: ColorHistogram, images: Images) -> Value
 def lbp(graph: Graph, step: LBP, images: Images) -> Value:
     """Features (n, d); the patterns in double precision, of which the last bit decides on flat ground."""
     height, width = images.shape[:2]
-    labels, names = _labels(step.points, step.method)
+    labels, names = pattern_labels(step.points, step.method)
     angles = 2 * np.pi * np.arange(step.points, dtype=np.float64) / step.points
-    row_step, row_rest = _steps(np.round(-step.radius * np.sin(angles), 5), height)
-    column_step, column_rest = _steps(np.round(step.radius * np.cos(angles), 5), width)
+    row_step, row_rest = neighbor_steps(np.round(-step.radius * np.sin(angles), 5), height)
+    column_step, column_rest = neighbor_steps(np.round(step.radius * np.cos(angles), 5), width)
     border = 2 + int(np.ceil(step.radius))
     gray = to_gray(graph, images)
     center = graph.cast(gray, np.float64)

@@ -4,7 +4,7 @@ import numpy as np
 
 from cvclassic.features import HOG
 from cvclassic.features.extractor import as_pair
-from cvclassic.features.hog import _bin_borders, _block_weights
+from cvclassic.features.hog import bin_borders, block_weights
 from cvclassic.model.onnx.graph import Graph, Value
 from cvclassic.model.onnx.pixels import Images, angle, central_differences
 
@@ -54,7 +54,7 @@ def _weights(step, height, width):
     Pixels beyond the last whole cell don't vote.
     """
     cell, block = as_pair(step.cell_size, "cell_size"), as_pair(step.block_size, "block_size")
-    vertical, horizontal = _block_weights(cell, block)
+    vertical, horizontal = block_weights(cell, block)
     vertical = vertical[:, : cell[0] * block[0]]
     horizontal = horizontal[:, :, : cell[1]].transpose(1, 0, 2).reshape(block[1], -1)
     matrices = []
@@ -80,7 +80,7 @@ def _skimage(graph, step, images):
     turn = graph.add("And", graph.add("Equal", dy, zero), graph.add("Less", dx, zero))
     turn = graph.add("Or", graph.add("Less", dy, zero), turn)
     dx, dy = (graph.add("Where", turn, graph.add("Neg", each), each) for each in (dx, dy))
-    x, y = (border[: n - 1].reshape(n - 1, 1, 1) for border in _bin_borders(n, dtype))
+    x, y = (border[: n - 1].reshape(n - 1, 1, 1) for border in bin_borders(n, dtype))
     passed = graph.add("GreaterOrEqual", graph.add("Mul", dy, x), graph.add("Mul", dx, y))
     bins = graph.total(graph.cast(passed, np.float32), 1)
     own = graph.add("Equal", bins, np.arange(n, dtype=np.float32).reshape(n, 1, 1))
