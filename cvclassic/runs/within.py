@@ -1,10 +1,11 @@
 """`--within`: preset, seeds, folds and steps of a run cut to a time for the whole of it, and what was cut."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cvclassic.errors import InputError
 from cvclassic.runs.forecast import Forecast, duration
+from cvclassic.runs.job import Job
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Question, Reading, gather
 from cvclassic.runs.spec import AUTO, PRESETS, SHORT_FIT, RunSpec
@@ -74,7 +75,8 @@ def _cuts(data: RunData, asked: RunSpec) -> Iterator[tuple[str, RunSpec]]:
 
 
 def _forecast(data: RunData) -> float:
-    """Seconds of all jobs, and of the seeds that contenders may get: of each family at most its longest twice."""
+    """Seconds of all jobs, of the seeds that contenders may get (of each family at most its longest twice), and of the
+    fit of what goes home (of each of the user's own data sets at most its longest)."""
     jobs, _ = plan(data)
     forecast = Forecast(data)
     further: dict[tuple[str, str], float] = {}
@@ -82,4 +84,10 @@ def _forecast(data: RunData) -> float:
         key, seconds = (job.dataset, data.pipelines[job.pipeline].family), forecast.seconds(job)
         if seconds is not None and seconds < SHORT_FIT and job.fold is None:
             further[key] = max(further.get(key, 0.0), 2 * seconds)
-    return (forecast.total(jobs) or 0.0) + sum(further.values())
+    return (forecast.total(jobs) or 0.0) + sum(further.values()) + sum(_to_take_home(data, jobs, forecast))
+
+
+def _to_take_home(data: RunData, jobs: Sequence[Job], forecast: Forecast) -> Iterator[float]:
+    for name, dataset in data.datasets.items():
+        if data.spec.keep != "none" and not dataset.published:
+            yield max((forecast.seconds(job) or 0.0 for job in jobs if job.dataset == name), default=0.0)
