@@ -22,6 +22,8 @@ from cvclassic.augmentation import predict_with_scores
 from cvclassic.datasets import Dataset, load
 from cvclassic.decoding import InputContract
 from cvclassic.errors import InputError
+from cvclassic.model import Model
+from cvclassic.model.files import model_bytes
 from cvclassic.model.onnx import to_onnx
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.pipelines import find_pipelines
@@ -33,9 +35,7 @@ PIPELINES = (
     "hog_opencv_svm", "hog_color_svm", "patches_svm", "champion_svm", "pretrained_svm",
 )  # fmt: skip
 ROUNDS, PICTURES = 5, 40
-HEAD = (
-    "set, pipeline | file, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | other labels | other scores"
-)
+HEAD = "set, pipeline | .cvc, bytes | ONNX, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | other labels | other scores"
 
 
 def main():
@@ -68,6 +68,7 @@ def rows_of(data: Dataset, name: str, options: argparse.Namespace) -> Iterator[s
             continue
         pipeline = file.build(task).fit(data.images[train], data.labels[train])
         content = to_onnx(pipeline, contract, data.class_names)
+        saved = model_bytes(Model(pipeline, data.class_names, contract))
         session = session_of(content)
         with threadpool_limits(1):
             own = predict_with_scores(pipeline, X)
@@ -76,7 +77,7 @@ def rows_of(data: Dataset, name: str, options: argparse.Namespace) -> Iterator[s
         by_onnxruntime = microseconds(lambda images, session=session: session.run(None, {"images": images}), X)
         difference = np.abs(scores - own.scores).max() / np.abs(own.scores).max()
         yield (
-            f"| {name}, {file.name} | {len(content):,} | {python:,.0f} | {by_onnxruntime:,.0f} | "
+            f"| {name}, {file.name} | {len(saved):,} | {len(content):,} | {python:,.0f} | {by_onnxruntime:,.0f} | "
             f"{opencv_microseconds(content, X)} | {np.mean(label == y):.2%} | {np.sum(label != own.labels)} | "
             f"{difference:.0e} |"
         )
