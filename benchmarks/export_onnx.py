@@ -35,7 +35,10 @@ PIPELINES = (
     "hog_opencv_svm", "hog_color_svm", "patches_svm", "champion_svm", "pretrained_svm",
 )  # fmt: skip
 ROUNDS, PICTURES = 5, 40
-HEAD = "set, pipeline | .cvc, bytes | ONNX, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | other labels | other scores"
+HEAD = (
+    "set, pipeline | .cvc, bytes | ONNX, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | other labels | "
+    "other scores"
+)
 
 
 def main():
