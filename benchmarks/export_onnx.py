@@ -36,8 +36,8 @@ PIPELINES = (
 )  # fmt: skip
 ROUNDS, PICTURES = 5, 40
 HEAD = (
-    "set, pipeline | .cvc, bytes | ONNX, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | other labels | "
-    "other scores"
+    "set, pipeline | .cvc, bytes | ONNX, bytes | Python, µs | onnxruntime, µs | cv2.dnn, µs | accuracy | "
+    "other labels | other scores"
 )
 
 
