@@ -14,7 +14,7 @@ def described(model: Model, n_bytes: int) -> list[str]:
     lines = [
         f"Classes: {', '.join(model.class_names)}",
         f"Pictures: {contract.height} x {contract.width} {kind}; others are {how} to that",
-        f"Pipeline: {_words(model.pipeline)}",
+        f"Pipeline: {f'{name}: ' if (name := figures.get('pipeline')) else ''}{_words(model.pipeline)}",
         f"Probabilities: {_probabilities(model)}",
     ]
     if figures.get("answer"):
