@@ -439,6 +439,7 @@ def test_the_version_is_told(command):
     assert (f"cvclassic {metadata.version('cvclassic')}\n" == result.output) == ("--version" in command)
 
 
+@pytest.mark.slow
 def test_names_are_understood_as_people_write_them(tmp_path, pipeline_file, monkeypatch):
     path = pipeline_file("nearest_mean")
     monkeypatch.setenv("HOME", str(tmp_path))

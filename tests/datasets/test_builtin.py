@@ -61,6 +61,7 @@ def test_outlines_are_symmetric_as_the_mirror_trait_promises():
         assert differing <= 0.02 * canvases[0].sum(), name
 
 
+@pytest.mark.slow
 def test_color_hints_shape_tells_and_both_together_are_best(shapes):
     edges, colors = standardize(hog(shapes.images)), standardize(mean_colors(shapes.images))
     by_color = accuracy(shapes, color_histogram(shapes.images))

@@ -36,6 +36,7 @@ def test_scales_are_those_of_its_own_preprocessing(name):
     assert callable(network)
 
 
+@pytest.mark.slow
 def test_embeddings_are_what_the_network_gives(mobile):
     embedding = Embedding(mobile, size=224).fit(X)
     assert embedding.frozen_.mean == (127.5,) * 3

@@ -42,6 +42,7 @@ def nested(input_shape, n_classes, *, momentum):
 
 
 @pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.slow
 def test_predictions_do_not_depend_on_the_steps_of_the_moving_averages(digits, validated):
     X, X_val, y, y_val = digits
 

@@ -300,6 +300,7 @@ def test_an_estimator_of_a_call_has_no_space(digits):
     assert (result.tuning.reason, result.tuning_candidates) == ("no search space declared", 0)
 
 
+@pytest.mark.slow
 def test_a_network_that_stays_as_it_is_ends_as_without_tuning(digits):
     plain = outcomes(digits, ["hog_linear_head"], epochs=2)[0]
     tuned = outcomes(digits, ["hog_linear_head"], epochs=2, tune=0.01)[0]
@@ -331,6 +332,7 @@ class ToldWhatWasSpent(DummyClassifier):
 
 
 @pytest.mark.parametrize(("budget", "over"), [(0.5, True), (1000.0, False)])
+@pytest.mark.slow
 def test_a_fit_beyond_the_time_budget_is_marked_and_features_and_earlier_tries_count(digits, budget, over):
     result = result_of(digits, {"slow": make_pipeline(Slow(), Slow(), ToldWhatWasSpent())}, time_budget=budget)
     assert result.status == "ok"

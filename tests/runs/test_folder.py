@@ -289,6 +289,7 @@ def test_a_copy_of_a_run_is_the_same_run(tmp_path, run, digits, monkeypatch):
 
 
 @pytest.mark.parametrize("kinds", [("start", "start"), ("resume", "resume")])
+@pytest.mark.slow
 def test_of_two_at_the_same_moment_one_gets_the_folder(tmp_path, digits, kinds):
     check_race(tmp_path, digits, kinds, rounds=2)
 

@@ -167,6 +167,7 @@ def test_a_process_killed_from_outside_is_a_failed_row_and_another_takes_its_pla
 
 
 @linux
+@pytest.mark.slow
 def test_where_the_launcher_can_not_fork_each_worker_is_a_new_process(tmp_path, digits, pipeline_file, monkeypatch):
     pretends = (
         "import sys, types\nif '--alone' not in sys.orig_argv:\n    sys.modules['jax'] = types.ModuleType('jax')\n"
