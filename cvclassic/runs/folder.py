@@ -137,7 +137,7 @@ class RunFolder:
         if needed > free:
             shapes = " and ".join(f"{' x '.join(map('{:,}'.format, each.images.shape))}" for each in datasets)
             raise InputError(
-                f"The images take {shapes} bytes = {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on the "
+                f"The images take {shapes} bytes = {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free on the "
                 f"disk of {self.path}. Use a smaller image_size (--image-size), or a folder on another disk (--out)."
             )
 

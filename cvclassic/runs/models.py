@@ -42,19 +42,22 @@ class ModelCard:
     fingerprint: str | None = None
 
 
-def keep_model(outcome: Outcome, job: Job, data: RunData, folder: Path) -> None:
+def keep_model(outcome: Outcome, job: Job, data: RunData, folder: Path) -> Outcome:
     """Write the model of a job that has just been fitted into its folder, where the run keeps models.
 
-    Its probabilities rest on the validation images. What can't be saved is not kept; the plan has said so.
+    Its probabilities rest on the validation images. What can't be saved is not kept, and the outcome has a warning: of
+    a user's own file nothing could be said before.
     """
     if data.spec.keep == KEEP_NONE or outcome.estimator is None or outcome.result.family == BASELINE:
-        return
+        return outcome
     part = data.part(job)
     try:
         known = {"pipeline": job.pipeline, "dataset": job.dataset, "n_train": job.n_train}
         _model(outcome.estimator, part, ModelCard(outcome.calibration, known)).save(folder / MODEL)
     except Exception as error:  # the job is done, whatever becomes of its model
-        print(f"The model is not kept: {one_line(error)}", flush=True)
+        told = f"it can't be taken home as a file: {one_line(error)}"
+        return replace(outcome, result=replace(outcome.result, warnings=(*outcome.result.warnings, told)))
+    return outcome
 
 
 def whole(dataset: Dataset) -> Dataset:

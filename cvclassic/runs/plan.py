@@ -12,6 +12,7 @@ from cvclassic.augmentation import innermost
 from cvclassic.datasets import Dataset
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.model import unsavable
+from cvclassic.model.pipeline_files import builtin_folder
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.job import BASELINE, Job
 from cvclassic.runs.pipelines import Pipeline, Task
@@ -227,7 +228,12 @@ def _asked(pipeline: Pipeline, function: str, task: Task) -> BaseEstimator | boo
 
 
 def _unsavable(pipeline: Pipeline, task: Task) -> str | None:
-    """Which part of it can't be saved, and why; None where all can, or its job will say why it can't be built."""
+    """Which part of it can't be saved, and why; None where all can, or its job will say.
+
+    A user's own file is left to its worker: whatever its `build` does, it does it to no one else.
+    """
+    if pipeline.path is not None and pipeline.path.parent != builtin_folder():
+        return None
     try:
         return unsavable(_asked(pipeline, "build", task))
     except InputError:

@@ -187,8 +187,7 @@ def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
         _leave(handover, fit_whole(job, data, handover.folder, handover.card))
         return
     outcome = run_job(job, data, folder=handover.folder)
-    keep_model(outcome, job, data, handover.folder)
-    outcome = replace(outcome, estimator=None, calibration=None)
+    outcome = replace(keep_model(outcome, job, data, handover.folder), estimator=None, calibration=None)
     peak = outcome.result.peak_memory_mb
     if peak is not None:
         peak += _left_with_launcher(loaded_before_fork) / 2**20

@@ -81,8 +81,9 @@ class Counts(ClassifierMixin, BaseEstimator):
 def test_outcomes_are_those_of_run_job_in_order_and_heard_of(tmp_path, digits, pipeline_file):
     heard = []
     names = [pipeline_file("nearest_mean"), "color_histogram_svm"]
-    outcomes = run(tmp_path / "run", digits, names, listen=lambda *told: heard.append(told), repeats=2)
-    data = RunData.of(RunSpec(threads=1, repeats=2), [digits], find_pipelines([str(name) for name in names]))
+    outcomes = run(tmp_path / "run", digits, names, listen=lambda *told: heard.append(told), repeats=2, keep="none")
+    spec = RunSpec(threads=1, repeats=2, keep="none")
+    data = RunData.of(spec, [digits], find_pipelines([str(name) for name in names]))
     jobs, _ = plan(data)
     assert [outcome.result.job for outcome in outcomes] == jobs
     measured = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules", "answer_seconds")
