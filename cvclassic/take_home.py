@@ -11,6 +11,7 @@ import numpy as np
 
 from cvclassic.errors import InputError
 from cvclassic.images import digests
+from cvclassic.model import Calibration
 from cvclassic.runs.calibration import calibrated
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.forecast import Forecast
@@ -133,7 +134,7 @@ def card_of(dataset: DatasetStudy, data: RunData) -> ModelCard:
     return ModelCard(_calibration(figure), figures, fingerprints.get(dataset.name))
 
 
-def _calibration(figure: Configuration):
+def _calibration(figure: Configuration) -> Calibration | None:
     said = figure.succeeded[0].predictions
     return None if said is None else calibrated(said.scores, said.y_true)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvclassic.decoding import read_pictures
+from cvclassic.decoding import Pictures, read_pictures
 from cvclassic.errors import InputError
 from cvclassic.model.decision import Costs, decide
 from cvclassic.model.model import Model
@@ -91,7 +91,9 @@ def answers(
             yield from _answers(model, part, read, top, unsure, costs)
 
 
-def _answers(model: Model, paths: list[str], read, top: int, unsure: float | None, costs: Costs | None):
+def _answers(
+    model: Model, paths: list[str], read: Pictures, top: int, unsure: float | None, costs: Costs | None
+) -> Iterator[Answer]:
     places = {int(row): k for k, row in enumerate(read.rows)}
     names, probabilities = np.empty(0, str), None
     if len(read.rows):
