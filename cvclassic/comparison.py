@@ -17,11 +17,11 @@ from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import FAMILIES, Job, Result, RunRecord
 from cvclassic.runs.local import Listener, run_locally
-from cvclassic.runs.models import KEEP_NONE
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, Reading, ask, asked_by
 from cvclassic.runs.reading import read_run
 from cvclassic.runs.record import describe_run
+from cvclassic.runs.spec import KEEP_NONE
 from cvclassic.runs.within import gather_within
 from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study

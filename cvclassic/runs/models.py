@@ -19,8 +19,7 @@ from cvclassic.runs.fitting import fit, fit_arguments, forget_tuning, tuned
 from cvclassic.runs.job import BASELINE, Job, Outcome, Result
 from cvclassic.runs.plan import RunData
 from cvclassic.runs.reading import MODEL
-
-KEEP_NONE = "none"
+from cvclassic.runs.spec import KEEP_NONE
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from cvclassic.runs.job import BASELINE, Job
 from cvclassic.runs.pipelines import Pipeline, Task
 from cvclassic.runs.search import Space, read_space
 from cvclassic.runs.settings import Pairs, Settings, find_parameter, split_settings, unknown_setting, weigh_classes
-from cvclassic.runs.spec import STACK_FIELDS, STACK_FLAGS, RunSpec
+from cvclassic.runs.spec import KEEP_NONE, STACK_FIELDS, STACK_FLAGS, RunSpec
 
 if TYPE_CHECKING:  # it imports the extractors, which takes a while
     from cvclassic.runs.embedded import Store
@@ -135,7 +135,7 @@ def plan(data: RunData) -> tuple[list[Job], list[str]]:
                 continue
             is_baseline = pipeline.family == BASELINE  # which no setting is for, and nobody takes home
             estimator = _asked(pipeline, "build", task) if named or spec.class_weight else None
-            if spec.keep != "none" and not is_baseline and (why := _unsavable(pipeline, task)):
+            if spec.keep != KEEP_NONE and not is_baseline and (why := _unsavable(pipeline, task)):
                 notes.append(f"{pipeline.name} can't be taken home as a file: {why}")
             weighed = not spec.class_weight or weigh_classes(estimator, spec.class_weight)
             if not weighed and not is_baseline:

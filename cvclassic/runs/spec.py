@@ -20,6 +20,7 @@ EMBEDDED = ("digits", "shapes")
 HOURS = 3600.0
 MOST_SEED = 2**32 - 1  # NumPy's, for its global generator
 AUTO = "auto"
+KEEP_NONE = "none"  # of `RunSpec.keep`
 DEFAULT_FOLDS = 5
 ACCURACY = "accuracy"
 METRICS = (ACCURACY, "balanced_accuracy", "macro_f1")

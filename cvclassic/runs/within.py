@@ -8,7 +8,7 @@ from cvclassic.runs.forecast import Forecast, duration
 from cvclassic.runs.job import Job
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Question, Reading, gather
-from cvclassic.runs.spec import AUTO, PRESETS, SHORT_FIT, RunSpec
+from cvclassic.runs.spec import AUTO, KEEP_NONE, PRESETS, SHORT_FIT, RunSpec
 
 FEWER_FOLDS = 3
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -89,5 +89,5 @@ def _forecast(data: RunData) -> float:
 
 def _to_take_home(data: RunData, jobs: Sequence[Job], forecast: Forecast) -> Iterator[float]:
     for name, dataset in data.datasets.items():
-        if data.spec.keep != "none" and not dataset.published:
+        if data.spec.keep != KEEP_NONE and not dataset.published:
             yield max((forecast.seconds(job) or 0.0 for job in jobs if job.dataset == name), default=0.0)
