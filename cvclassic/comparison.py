@@ -26,7 +26,7 @@ from cvclassic.runs.within import gather_within
 from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, results_table
-from cvclassic.take_home import Home, Watch, model_path, take_home, why_none
+from cvclassic.take_home import Home, Watch, forget_taken, model_path, take_home, why_none
 
 # It enters what is told of data sets while their files are read.
 Reads = Callable[[], AbstractContextManager[Reading | None]]
@@ -72,6 +72,8 @@ def tell(
             folder.check_unchanged(record, data.datasets.values())
         forecast, told = Forecast(data), [*record.notes, *_checked(data)]
         pending = folder.pending(folder.record.jobs)
+        if pending:
+            forget_taken(data, folder)
         _run(pending, data, folder, watch, told, forecast)
         study = Study(read_run(out))
         while more := study.further_jobs():

@@ -37,9 +37,15 @@ class Home(NamedTuple):
     lost: list[str]
 
 
-def best_name(study: Study, dataset: str) -> str:
-    """The name of the file in the run's folder that has the model of a data set."""
-    return "best.cvc" if len(study.datasets) == 1 else f"best-{file_name(dataset)}.cvc"
+def best_name(dataset: str, *, alone: bool) -> str:
+    """The name of the file in the run's folder that has the model of a data set, which may be its only one."""
+    return "best.cvc" if alone else f"best-{file_name(dataset)}.cvc"
+
+
+def forget_taken(data: RunData, folder: RunFolder) -> None:
+    """Remove the models that went home before jobs were added, which may say something else."""
+    for name in data.datasets:
+        folder.forget(best_name(name, alone=len(data.datasets) == 1))
 
 
 def take_home(
@@ -70,7 +76,7 @@ def take_home(
         if reason := why_none(dataset, anyway=anyway):
             lost.append(f"No model of {dataset.name} goes home: {reason}")
             continue
-        taken, name = dataset.advice.taken, best_name(study, dataset.name)
+        taken, name = dataset.advice.taken, best_name(dataset.name, alone=len(study.datasets) == 1)
         there = missing and (folder.path / name).exists()
         reason = "" if there else _fit(dataset, data, folder, watch, name)
         pictures = f"{len(data.datasets[dataset.name].used):,} pictures"
@@ -168,4 +174,4 @@ def known_of(images: np.ndarray, figures: dict[str, object]) -> np.ndarray | Non
 
 def model_path(study: Study, folder: Path, dataset: str) -> Path:
     """Where the model of a data set is, or will be."""
-    return folder / best_name(study, dataset)
+    return folder / best_name(dataset, alone=len(study.datasets) == 1)

@@ -189,6 +189,22 @@ def test_a_run_that_goes_on_makes_a_model_that_is_missing_and_no_other(run):
     assert path.read_bytes() == content
 
 
+def test_a_run_that_goes_on_and_no_longer_beats_the_same_answer_leaves_no_older_model(tmp_path):
+    rng = np.random.default_rng(0)
+    for k in range(60):
+        path = tmp_path / "noise" / NAMES[k % 2] / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 255, (32, 32), dtype=np.uint8))
+    run = cvclassic.compare(tmp_path / "noise", pipelines="sobel_svm", out=tmp_path / "run")
+    assert not (run.folder / "best.cvc").exists()
+    (run.folder / "best.cvc").write_bytes(b"the model of an earlier state")
+    job = run.folder / run.study.run.record.jobs[0].folder
+    shutil.rmtree(job)
+    cvclassic.resume(run.folder)
+    assert job.is_dir()
+    assert not (run.folder / "best.cvc").exists()
+
+
 @pytest.mark.slow
 def test_train_quotes_what_folds_say_and_keeps_nothing_else(pictures, tmp_path):
     path = tmp_path / "model.cvc"

@@ -261,6 +261,11 @@ class RunFolder:
             remove(self.job_folder(job))
         return self.path / name
 
+    def forget(self, name: str) -> None:
+        """Remove a file of the run's own folder, where it is there."""
+        with self._explained():
+            (self.path / name).unlink(missing_ok=True)
+
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the report, such as "report.md"; InputError where that can't be."""
         if name != PureWindowsPath(name).name or name.startswith(".") or name in ("", RECORD):
