@@ -46,7 +46,7 @@ class ColorGrid(Extractor):
         ]
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.kernels import color_grid
+        from cvclassic.features.kernels.color import color_grid
 
         rows, columns = check_grid(self.grid, image_shape)
         edges = grid_edges(image_shape[0], rows), grid_edges(image_shape[1], columns)

@@ -83,7 +83,7 @@ class ColorHistogram(Extractor):
         return [f"cell{r}_{c}_{name}" for r in range(rows) for c in range(columns) for name in in_cell]
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.kernels import color_histogram, quantize
+        from cvclassic.features.kernels.color import color_histogram, quantize
 
         bins, norm = self._bins(), NORMALIZATIONS.index(self.normalization)
         sizes = [int(np.prod(bins))] if self.joint else list(bins)

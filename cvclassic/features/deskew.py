@@ -33,7 +33,7 @@ class Deskew(ImageTransformer):
         -------
         ndarray of the shape of X; uint8, or float32 for floating point images
         """
-        from cvclassic.features.kernels import deskew
+        from cvclassic.features.kernels.deskew import deskew
 
         X = check_images(X)
         out = np.empty_like(X, order="C")

@@ -121,21 +121,22 @@ class HOG(Extractor):
         )
 
     def _opencv(self, image_shape, dtype):
-        from cvclassic.features.kernels import hog_opencv
+        from cvclassic.features.kernels.hog_opencv import hog_opencv
 
         cell, block = as_pair(self.cell_size, "cell_size"), as_pair(self.block_size, "block_size")
-        vertical, horizontal = block_weights(cell, block)
+        rows, horizontal = block_weights(cell, block)
+        vertical, lane_of = _lanes(rows, cell[0])
         scale = np.float32(1 if dtype == np.uint8 else 255)
         orientations, signed, gamma = int(self.orientations), bool(self.signed), bool(self.gamma_correction)
 
         def extract(images, out):
             images = with_channels(images)
-            hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical, horizontal, out)
+            hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical, lane_of, horizontal, out)
 
         return extract
 
     def _skimage(self, image_shape, dtype):
-        from cvclassic.features.kernels import hog_skimage
+        from cvclassic.features.kernels.hog_skimage import hog_skimage
 
         cell, block = as_pair(self.cell_size, "cell_size"), as_pair(self.block_size, "block_size")
         norm, gamma, orientations = BLOCK_NORMS.index(self.block_norm), bool(self.gamma_correction), self.orientations
@@ -154,7 +155,7 @@ class HOG(Extractor):
         return extract
 
     def _felzenszwalb(self, image_shape, dtype):
-        from cvclassic.features.kernels import hog_felzenszwalb
+        from cvclassic.features.kernels.hog_felzenszwalb import hog_felzenszwalb
 
         cell, layout = as_pair(self.cell_size, "cell_size"), self._layout(image_shape)
         scale = np.float32(1 if dtype == np.uint8 else 255)
@@ -196,6 +197,25 @@ def block_weights(cell, block) -> tuple[np.ndarray, np.ndarray]:
     vertical = np.pad(weights[0], ((0, 0), (0, -weights[0].shape[1] % 4)))
     horizontal = weights[1].reshape(block[1], block[1], cell[1]).swapaxes(0, 1)
     return vertical, np.ascontiguousarray(np.pad(horizontal, ((0, 0), (0, 0), (0, -cell[1] % 4))))
+
+
+def _lanes(weights: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a block's rows by place of a row of cells and row of cells voted for, as the kernel takes them.
+
+    Returns
+    -------
+    vertical : array (groups of 4 lanes, `height` of a cell, 8), each weight twice
+    lane_of : int array (place, row of cells voted for)
+    """
+    n = len(weights)
+    pairs = [(place, target) for place in range(n) for target in range(n) if abs(place - target) <= 1]
+    lane_of = np.zeros((n, n), np.intp)
+    lanes = np.zeros((-(-len(pairs) // 4) * 4, height), np.float32)
+    for lane, (place, target) in enumerate(pairs):
+        lane_of[place, target] = lane
+        lanes[lane] = weights[target, place * height : (place + 1) * height]
+    vertical = lanes.reshape(-1, 4, height).swapaxes(1, 2)
+    return np.ascontiguousarray(np.concatenate([vertical, vertical], axis=2)), lane_of
 
 
 def bin_borders(orientations: int, dtype) -> tuple[np.ndarray, np.ndarray]:

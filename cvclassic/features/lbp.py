@@ -68,7 +68,8 @@ class LBP(Extractor):
         return [f"cell{r}_{c}_{p}" for r, c, p in product(range(rows), range(columns), patterns)]
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.kernels import color_histogram, local_binary_patterns
+        from cvclassic.features.kernels.color import color_histogram
+        from cvclassic.features.kernels.lbp import local_binary_patterns
 
         labels, names = pattern_labels(self.points, self.method)
         _, columns = check_grid(self.grid, image_shape)

@@ -89,7 +89,7 @@ class PatchDictionary(Extractor):
 
     def fit(self, X, y=None):
         """Learn whitening and dictionary from patches drawn at random from the images of `X`."""
-        from cvclassic.features.kernels import normalized_patches
+        from cvclassic.features.kernels.patches import normalized_patches
 
         X = check_images(X)
         self._check(X.shape[1:])
@@ -174,7 +174,7 @@ class PatchDictionary(Extractor):
         return _kmeans(whitened, first, self.n_iter, random)
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.kernels import normalized_patches, pool_threshold, pool_triangle
+        from cvclassic.features.kernels.patches import normalized_patches, pool_threshold, pool_triangle
 
         places, cells = self._places(image_shape)
         scale, regularization = _scale(dtype), np.float32(self.contrast_regularization)

@@ -68,7 +68,7 @@ class SobelHistogram(Extractor):
         ]
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.kernels import sobel_histogram
+        from cvclassic.features.kernels.sobel import sobel_histogram
 
         rows, _ = check_grid(self.grid, image_shape)
         orientations, norm = int(self.orientations), NORMALIZATIONS.index(self.normalization)

@@ -64,15 +64,15 @@ def test_an_iterator_of_batches(tmp_path):
 
 
 def test_no_recompilation_for_read_only_images():
-    from cvclassic.features import kernels
+    from cvclassic.features.kernels.hog_opencv import hog_opencv
 
     read_only = X.copy()
     read_only.flags.writeable = False
     HOG().transform(X)
-    before = len(kernels.hog_opencv.signatures)
+    before = len(hog_opencv.signatures)
     np.testing.assert_array_equal(HOG().transform(read_only), HOG().transform(X))
     np.testing.assert_array_equal(Deskew().transform(read_only), Deskew().transform(X))
-    assert len(kernels.hog_opencv.signatures) == before
+    assert len(hog_opencv.signatures) == before
 
 
 @pytest.mark.parametrize("batches", [[], [X, X[:, :12, :12]], [X, X[0, 0]]], ids=["none", "other size", "no batch"])

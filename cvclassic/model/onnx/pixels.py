@@ -15,7 +15,7 @@ GRAY = np.array([9798, 19235, 3735], np.float32)
 # Its matrix from linear RGB to CIE XYZ over the white point D65, in 1/2^12 (`color_lab.cpp`).
 RGB_TO_XYZ = np.array([[1777, 1541, 778], [871, 2929, 296], [73, 448, 3575]], np.float32)
 _DEGREES = np.float32(180 / np.pi)
-# The polynomial of `cv2.fastAtan2`, as features/kernels.py has it.
+# The polynomial of `cv2.fastAtan2`, as features/kernels/shared.py has it.
 ARC_TANGENT = [
     np.float32(p) * _DEGREES
     for p in (0.9997878412794807, -0.3258083974640975, 0.1555786518463281, -0.04432655554792128)

@@ -1,0 +1,77 @@
+"""What kernels share: steps of several values at once, and what is kept of them on disk."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+from numba import njit
+
+from cvclassic.features.kernels.vectors import add_pair, put_sum, split_lanes
+
+PLACE = 3  # no multiple of the width
+
+STALE = """
+import os, pathlib, sys
+import cvclassic.features.kernels as kernels
+from cvclassic.features.kernels import shared
+source = pathlib.Path(shared.__file__)
+index = pathlib.Path(shared.load.stats.cache_path) / f"deskew.test-1.py311{sys.argv[1]}.nbi"
+index.write_bytes(b"")
+os.utime(index, (float(sys.argv[2]),) * 2)
+kernels.forget_outdated()
+print(index.exists())
+index.unlink(missing_ok=True)
+"""
+
+
+def values(n):
+    return np.random.default_rng(0).random(n).astype(np.float32)
+
+
+def test_a_pair_of_votes_is_added_in_four_lanes():
+    @njit
+    def add(target, weights):
+        add_pair(target, np.uintp(PLACE), np.float32(2), np.float32(3), weights, np.uintp(8))
+
+    target, weights = values(16), np.arange(16, dtype=np.float32)
+    expected = target.copy()
+    expected[PLACE : PLACE + 8] += np.repeat(np.float32([2, 3]), 4) * weights[8:]
+    add(target, weights)
+    np.testing.assert_allclose(target, expected, rtol=1e-6)
+
+
+def test_lanes_are_parted():
+    @njit
+    def split(source, target):
+        split_lanes(source, np.uintp(PLACE), target, np.uintp(1), np.uintp(9))
+
+    source, target = values(40), np.zeros(37, np.float32)
+    split(source, target)
+    expected = np.zeros((4, 9), np.float32)
+    expected[:, :8] = source[PLACE : PLACE + 32].reshape(8, 4).T
+    np.testing.assert_array_equal(target, np.concatenate([[0], expected.ravel()]))
+
+
+def test_sums_are_put():
+    @njit
+    def put(target, source):
+        put_sum(target, np.uintp(1), source, np.uintp(PLACE), np.uintp(12))
+
+    source, target = values(20), np.zeros(10, np.float32)
+    put(target, source)
+    np.testing.assert_array_equal(target[1:9], source[PLACE : PLACE + 8] + source[12:])
+    assert target[0] == target[9] == 0
+
+
+def test_what_was_compiled_before_a_source_file_changed_is_forgotten(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def left(when):
+        command = [sys.executable, "-c", STALE, str(os.getpid()), when]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        return done.stdout.strip(), done.stderr
+
+    (tmp_path / "any").mkdir()
+    assert left("1000000000") == ("False", "")
+    assert left("9000000000") == ("True", "")
