@@ -51,3 +51,25 @@ def test_an_empty_image_stays_empty():
     X = np.zeros((2, 8, 8), np.uint8)
     X[1, 4] = 9  # one row: no vertical extent
     np.testing.assert_array_equal(Deskew().transform(X), X)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(20, 20), (64, 5), (300, 7), (9, 1)])
+def test_rows_move_by_the_slant_also_out_of_the_image(size, channels):
+    height, width = size
+    rng = np.random.default_rng(0)
+    stroke = np.stack([np.eye(height, width, k, dtype=bool) | np.eye(height, width, dtype=bool) for k in (-3, 1, 40)])
+    X = stroke[..., np.newaxis] * rng.integers(0, 256, (3, height, width, channels), dtype=np.uint8)
+    gray = np.repeat(X[..., :1], channels, axis=3)  # channels that are equal, so that the gray version is one of them
+    expected = np.zeros(gray.shape)
+    for i, image in enumerate(gray[..., 0].astype(float)):
+        y, x = np.mgrid[:height, :width]
+        center_x, center_y = ((image * each).sum() / max(image.sum(), 1) for each in (x, y))
+        mu11 = (image * (x - center_x) * (y - center_y)).sum()
+        mu02 = (image * (y - center_y) ** 2).sum()
+        slant = mu11 / mu02 if mu02 >= 1e-2 else 0.0
+        for row in range(height):
+            place = np.arange(width) + slant * (row - height / 2)
+            expected[i, row] = np.interp(place, np.arange(-1, width + 1), np.pad(image[row], 1))[:, np.newaxis]
+    found = Deskew().transform(gray if channels == 3 else gray[..., 0])
+    np.testing.assert_allclose(found.reshape(gray.shape), expected, atol=0.51)
