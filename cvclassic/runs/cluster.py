@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cvclassic.errors import DataError, InputError
 from cvclassic.runs.cluster_start import Cluster, client_of
 from cvclassic.runs.code import content_mark
@@ -198,6 +200,9 @@ class _Jobs:
             job = self._waiting.popleft()
             try:
                 order = self._order(job)
+            except _NoWorker:  # the last one has gone this moment
+                self._waiting.appendleft(job)
+                return
             except _NotSent as error:
                 yield self._ended(job, 0.0, failed(job, self._family(job), str(error)))
                 continue
@@ -291,7 +296,7 @@ class _Jobs:
             if self._on.cluster.shared:
                 images = Path(os.path.abspath(stack.enter_context(self._folder.images_file(dataset))))
             else:
-                images = client.scatter({key: dataset.images}, broadcast=True)[key]
+                images = _scattered(client, key, dataset.images)
                 stack.callback(_release, images)
             self._images[name] = (key, images, stack)
         return self._images[name][0]
@@ -306,6 +311,18 @@ class _Jobs:
 
 class _NotSent(Exception):
     """Why a job can't be sent."""
+
+
+class _NoWorker(Exception):
+    """Nobody is there who could take what is sent."""
+
+
+def _scattered(client: "Client", key: str, images: np.ndarray) -> "Future":
+    """The images in the memory of each worker; one that joins later gets them from another."""
+    try:
+        return client.scatter({key: images}, broadcast=True)[key]
+    except Exception as error:  # TimeoutError without workers, OSError without a scheduler, which `workers` tells of
+        raise _NoWorker from error
 
 
 def _with_file(data: RunData, job: Job) -> tuple[RunData, "Files"]:
