@@ -146,6 +146,7 @@ def test_each_worker_gets_the_images_once_and_one_job_at_a_time(tmp_path, digits
     assert eventually(lambda: not any(Path(path).exists() for paths in folders.values() for path in paths))
 
 
+@pytest.mark.slow
 def test_who_raises_dies_or_takes_too_much_is_a_failed_row(tmp_path, digits, pipeline_file, client, executor):
     ways = {
         "exits at once": "failed: the worker ended with exit code 7: began",
