@@ -77,7 +77,7 @@ def _expected(jobs: Sequence[Job], forecast: Forecast) -> str:
     each = ", ".join(f"{name} {duration(seconds)}" for name, seconds in known.items())
     others = f"; of {', '.join(unknown)} nothing is known yet" if unknown else ""
     whole = forecast.wall(seconds for job in jobs if (seconds := forecast.seconds(job)) is not None)
-    shared = "" if forecast.workers == 1 else f" on {forecast.workers} workers like this machine"
+    shared = "" if forecast.workers == 1 else f" if each of the {forecast.workers} workers is as fast as this machine"
     return f"This will take about {duration(whole)}{shared}, roughly: {each}{others}"
 
 

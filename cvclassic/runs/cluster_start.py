@@ -197,4 +197,4 @@ def _quietly(close) -> None:
 
 
 def _told(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")

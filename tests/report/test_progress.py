@@ -108,7 +108,9 @@ def test_several_jobs_at_a_time_share_the_time_and_are_all_shown():
         listen(JOBS[1], 40.0, "epoch 4", None)
         listen(JOBS[0], 130.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
     text = file.getvalue()
-    assert "This will take about 27 min on 2 workers like this machine" in text  # (2 * 100 + 2 * 1500) / 2 s
+    assert (
+        "This will take about 27 min if each of the 2 workers is as fast as this machine" in text
+    )  # (2 * 100 + 2 * 1500) / 2 s
     assert "[0/4 done, 2 running] digits  svm  seed 0  30 s; digits  " in text
     assert "[1/4] digits  svm  seed 0  97.50 %" in text
 
