@@ -4,19 +4,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cvclassic.datasets.doctor.finding import SEVERE, WARNING
 from cvclassic.errors import InputError
 from cvclassic.model import Model, load_model
 from cvclassic.runs.code import files_to_run
+from cvclassic.runs.executor import Executor, executor_on
 from cvclassic.runs.files import write_content
 from cvclassic.runs.folder import RunFolder, copy_run
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.interrupt import interruptible
 from cvclassic.runs.job import FAMILIES, Job, Result, RunRecord
-from cvclassic.runs.local import Listener, run_locally
+from cvclassic.runs.local import Listener
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.question import Contenders, Data, Question, Reading, ask, asked_by
 from cvclassic.runs.reading import read_run
@@ -27,6 +29,9 @@ from cvclassic.study.sentences import answer
 from cvclassic.study.study import Study
 from cvclassic.study.tables import Table, results_table
 from cvclassic.take_home import Home, Watch, forget_taken, model_path, take_home, why_none
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 # It enters what is told of data sets while their files are read.
 Reads = Callable[[], AbstractContextManager[Reading | None]]
@@ -48,6 +53,7 @@ def tell(
     reads: Reads = nullcontext,
     faces: bool = True,
     anyway: bool = False,
+    cluster: "str | Client | None" = None,
 ) -> tuple[Study, Faces]:
     """The whole story; what `compare`, `resume` and the command do.
 
@@ -63,45 +69,65 @@ def tell(
         Write the files of the report into the folder, too.
     anyway : bool
         Fit a model that goes home of each data set, published ones too, whatever is said of it.
+    cluster : str or distributed.Client, optional
+        Where jobs run, the fit of what goes home too (`runs.executor`); None is this machine.
     """
-    with interruptible(), RunFolder.create(out) if question else RunFolder.open(out) as folder:
-        data, record = _gathered(question, folder, reads)
+    with (
+        interruptible(),
+        RunFolder.create(out) if question else RunFolder.open(out) as folder,
+        executor_on(cluster) as executor,
+    ):
+        data, record = _gathered(question, folder, reads, executor)
         if question:
             folder.begin(record, list(data.datasets.values()))
         else:
             folder.check_unchanged(record, data.datasets.values())
-        forecast, told = Forecast(data), [*record.notes, *_checked(data)]
+        forecast, told = Forecast(data, executor.workers), [*record.notes, *_checked(data), *executor.notes]
         pending = folder.pending(folder.record.jobs)
         if pending:
             forget_taken(data, folder)
-        _run(pending, data, folder, watch, told, forecast)
+        _run(pending, data, folder, watch, told, forecast, executor)
         study = Study(read_run(out))
         while more := study.further_jobs():
             folder.add(more)
-            _run(more, data, folder, watch, [], forecast)
+            _run(more, data, folder, watch, [], forecast, executor)
             study = Study(read_run(out))
-        models = _keep_models(study, data, folder, watch, changed=bool(pending), anyway=anyway)
+        models = _keep_models(study, data, folder, watch, executor, changed=bool(pending), anyway=anyway)
         written = write_faces(study, folder.write) if faces else Faces([], [], {})
         return study, Faces([*models.written, *written.written], [*models.lost, *written.lost], models.written)
 
 
-def _gathered(question: Question | None, folder: RunFolder, reads: Reads) -> tuple[RunData, RunRecord]:
+def _gathered(
+    question: Question | None, folder: RunFolder, reads: Reads, executor: Executor
+) -> tuple[RunData, RunRecord]:
     if not question:
         _tell_code(folder.record)
+    question = question or asked_by(folder.record.spec)
     with reads() as reading:
-        data, notes = gather_within(question or asked_by(folder.record.spec), reading)
+        data, notes = gather_within(question, reading)
+    if executor.own_threads:  # unless the question says how many, those of each worker
+        data = replace(data, spec=data.spec.replace(threads=question.spec.threads))
     jobs, left_out = plan(data)
     return data, describe_run(data, jobs, [*notes, *left_out])
 
 
-def _keep_models(study: Study, data: RunData, folder: RunFolder, watch: Watch, *, changed: bool, anyway: bool) -> Home:
+def _keep_models(
+    study: Study,
+    data: RunData,
+    folder: RunFolder,
+    watch: Watch,
+    executor: Executor,
+    *,
+    changed: bool,
+    anyway: bool,
+) -> Home:
     """Of the jobs' models those that are to be kept, and those that go home, made anew where something has changed."""
     if data.spec.keep == "contenders":
         best = [dataset.best(family) for dataset in study.datasets for family in FAMILIES]
         folder.forget_models([result.job for each in best if each is not None for result in each.trainings])
     if data.spec.keep == KEEP_NONE and not anyway:
         return Home({}, [])
-    return take_home(study, data, folder, watch, missing=not changed, anyway=anyway)
+    return take_home(study, data, folder, watch, executor, missing=not changed, anyway=anyway)
 
 
 def _tell_code(record: RunRecord) -> None:
@@ -125,12 +151,18 @@ def _checked(data: RunData) -> list[str]:
 
 
 def _run(
-    jobs: Sequence[Job], data: RunData, folder: RunFolder, watch: Watch, notes: Sequence[str], forecast: Forecast
+    jobs: Sequence[Job],
+    data: RunData,
+    folder: RunFolder,
+    watch: Watch,
+    notes: Sequence[str],
+    forecast: Forecast,
+    executor: Executor,
 ) -> None:
     """Run the jobs, and keep what comes of each in the folder."""
     with (
         watch(jobs, notes, forecast) as listen,
-        closing(run_locally(jobs, data, folder, listen=forecast.hearing(listen))) as outcomes,
+        closing(executor.run(jobs, data, folder, listen=forecast.hearing(listen))) as outcomes,
     ):
         for outcome in outcomes:
             folder.keep(outcome)
@@ -150,6 +182,7 @@ def compare(
     pipelines: Contenders | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    cluster: "str | Client | None" = None,
     **fields: object,
 ) -> "Comparison":
     """Compare pipelines on the same splits of the same images, as `python compare.py` does.
@@ -165,6 +198,9 @@ def compare(
         The run's folder, which must not exist, or be empty; the report is written into it. None is a temporary one.
     progress : bool
         Show what is running.
+    cluster : str or distributed.Client, optional
+        Run on Dask: "local:4" for four worker processes on this machine, the address of a scheduler that runs, or a
+        client of one; see docs/cluster.md. None is this machine, one job after another.
     **fields
         The other fields of `cvclassic.RunSpec`, such as `preset="quick"`, `seed=1`, `epochs=20`.
 
@@ -180,12 +216,14 @@ def compare(
     question = ask(data, pipelines, **fields)
     temporary = tempfile.TemporaryDirectory(prefix="cvclassic-") if out is None else None
     folder = Path(temporary.name, "run") if temporary else Path(out).expanduser()
-    study, _ = tell(question, folder, **_told(progress), faces=temporary is None)
+    study, _ = tell(question, folder, **_told(progress), faces=temporary is None, cluster=cluster)
     return Comparison(study, folder, temporary, question)
 
 
-def resume(folder: str | Path, *, progress: bool = False) -> "Comparison":
+def resume(folder: str | Path, *, progress: bool = False, cluster: "str | Client | None" = None) -> "Comparison":
     """Go on with the run in `folder` where it was interrupted; failed rows run again.
+
+    It may go on elsewhere than it began: on a `cluster` as of `compare`, or on this machine.
 
     Raises
     ------
@@ -193,7 +231,7 @@ def resume(folder: str | Path, *, progress: bool = False) -> "Comparison":
         Where there is no run, another process has it, its data have changed, or it was given arrays or estimators.
     """
     folder = Path(folder).expanduser()
-    study, _ = tell(None, folder, **_told(progress))
+    study, _ = tell(None, folder, **_told(progress), cluster=cluster)
     return Comparison(study, folder)
 
 
@@ -259,9 +297,9 @@ class Comparison:
     def _fit_best(self, dataset: str, progress: bool) -> None:
         watch, reads = (shown, shown_reading) if progress else (unseen, nullcontext)
         with interruptible(), RunFolder.open(self.folder) as folder:
-            data, record = _gathered(self._question, folder, reads)
+            data, record = _gathered(self._question, folder, reads, Executor())
             folder.check_unchanged(record, data.datasets.values())
-            _, lost = take_home(self.study, data, folder, watch, only=dataset)
+            _, lost = take_home(self.study, data, folder, watch, Executor(), only=dataset)
         if lost:
             raise InputError(lost[0])
 

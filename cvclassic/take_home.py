@@ -13,10 +13,11 @@ from cvclassic.errors import InputError
 from cvclassic.images import digests
 from cvclassic.model import Calibration
 from cvclassic.runs.calibration import calibrated
+from cvclassic.runs.executor import Executor
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.forecast import Forecast
 from cvclassic.runs.job import Job, file_name
-from cvclassic.runs.local import Listener, run_locally
+from cvclassic.runs.local import Listener
 from cvclassic.runs.models import ModelCard, whole
 from cvclassic.runs.plan import RunData
 from cvclassic.study.sentences import what_to_do
@@ -53,6 +54,7 @@ def take_home(
     data: RunData,
     folder: RunFolder,
     watch: Watch,
+    executor: Executor,
     *,
     only: str | None = None,
     anyway: bool = False,
@@ -78,7 +80,7 @@ def take_home(
             continue
         taken, name = dataset.advice.taken, best_name(dataset.name, alone=len(study.datasets) == 1)
         there = missing and (folder.path / name).exists()
-        reason = "" if there else _fit(dataset, data, folder, watch, name)
+        reason = "" if there else _fit(dataset, data, folder, watch, executor, name)
         pictures = f"{len(data.datasets[dataset.name].used):,} pictures"
         if reason:
             lost.append(f"{name} could not be made: {taken.pipeline} on all {pictures} {reason}")
@@ -96,7 +98,7 @@ def why_none(dataset: DatasetStudy, *, anyway: bool = False) -> str:
     return ""
 
 
-def _fit(dataset: DatasetStudy, data: RunData, folder: RunFolder, watch: Watch, name: str) -> str:
+def _fit(dataset: DatasetStudy, data: RunData, folder: RunFolder, watch: Watch, executor: Executor, name: str) -> str:
     """Fit and write a model; why that failed, or nothing."""
     all_images = whole(data.datasets[dataset.name])
     first = dataset.advice.taken.trainings[0]
@@ -105,7 +107,7 @@ def _fit(dataset: DatasetStudy, data: RunData, folder: RunFolder, watch: Watch, 
     note = f"{first.pipeline} is fitted on all {len(all_images.used):,} pictures of {dataset.name}, to be taken home"
     with (
         watch([job], [note], Forecast(data)) as listen,
-        closing(run_locally([job], data, folder, listen=listen, card=card_of(dataset, data))) as outcomes,
+        closing(executor.run([job], data, folder, listen=listen, card=card_of(dataset, data))) as outcomes,
     ):
         [outcome] = outcomes
     if not outcome.result.ok:

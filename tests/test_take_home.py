@@ -189,6 +189,7 @@ def test_a_run_that_goes_on_makes_a_model_that_is_missing_and_no_other(run):
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_and_no_longer_beats_the_same_answer_leaves_no_older_model(tmp_path):
     rng = np.random.default_rng(0)
     for k in range(60):

@@ -189,6 +189,14 @@ def compare(
     resume: Annotated[
         Path | None, typer.Option(help="Continue the run in this folder, with its own options; failed rows run again.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local:N|ADDRESS",
+            help="Run on Dask: N worker processes on this machine, or those of the scheduler at an address such as "
+            "tcp://HOST:8786. Default: this machine, one job after another.",
+        ),
+    ] = None,
 ) -> None:
     """Train classical and neural pipelines on the same splits and print the accuracy report."""
     flags = {name: value for name, value in context.params.items() if _is_given(context, name)}
@@ -215,19 +223,20 @@ def _compare(flags: dict[str, object]) -> int:
         with printing():
             _print_lists()
         return EXIT_OK
+    cluster = flags.pop("cluster", None)
     if "resume" in flags:
         if len(flags) > 1:
             others = ", ".join("--" + name.strip("_").replace("_", "-") for name in flags if name != "resume")
             raise InputError(f"--resume takes its options from the run's folder; remove {others}.")
-        return _resume(flags["resume"].expanduser())
+        return _resume(flags["resume"].expanduser(), cluster)
     from cvclassic.runs.question import Question
     from cvclassic.runs.spec import RunSpec
 
     folder = flags.pop("out", None) or Path("reports") / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     experiments, fields = flags.pop("experiment", None), _fields(flags)
     if experiments:
-        return _start_experiments(experiments, fields, folder.expanduser())
-    return _run(Question(RunSpec(**fields)), folder.expanduser())
+        return _start_experiments(experiments, fields, folder.expanduser(), cluster)
+    return _run(Question(RunSpec(**fields)), folder.expanduser(), cluster)
 
 
 def _fields(flags: dict[str, object]) -> dict[str, object]:
@@ -253,7 +262,7 @@ def _fields(flags: dict[str, object]) -> dict[str, object]:
     return fields
 
 
-def _start_experiments(names: list[str], fields: dict[str, object], folder: Path) -> int:
+def _start_experiments(names: list[str], fields: dict[str, object], folder: Path, cluster: str | None) -> int:
     """One run for each experiment, in a folder of its own below `folder` where there are several."""
     from cvclassic.comparison import prepare
     from cvclassic.runs.playground import specs_of
@@ -261,7 +270,7 @@ def _start_experiments(names: list[str], fields: dict[str, object], folder: Path
 
     specs = specs_of(names, fields)
     if len(specs) == 1:
-        return _run(Question(*specs.values()), folder)
+        return _run(Question(*specs.values()), folder, cluster)
     for name in specs:
         if (folder / name).exists():
             raise InputError(
@@ -269,10 +278,10 @@ def _start_experiments(names: list[str], fields: dict[str, object], folder: Path
             )
     for name, spec in specs.items():
         prepare(Question(spec), folder / name)  # all of them first, so that --resume knows them all
-    return _resume(folder)
+    return _resume(folder, cluster)
 
 
-def _resume(folder: Path) -> int:
+def _resume(folder: Path, cluster: str | None) -> int:
     """Go on with the run in `folder`, or with each of those in the folders below it."""
     from cvclassic.comparison import load_comparison
     from cvclassic.runs.reading import runs_in
@@ -281,7 +290,7 @@ def _resume(folder: Path) -> int:
     folders = runs_in(folder) or [folder]  # which then says that it holds none
     codes = []
     for each in folders:
-        codes.append(_run(None, each, resume=folder))
+        codes.append(_run(None, each, cluster, resume=folder))
         if codes[-1] == EXIT_INTERRUPTED:
             return EXIT_INTERRUPTED
     if len(folders) > 1:
@@ -290,7 +299,7 @@ def _resume(folder: Path) -> int:
     return max(codes)
 
 
-def _run(question: "Question | None", folder: Path, resume: Path | None = None) -> int:
+def _run(question: "Question | None", folder: Path, cluster: str | None, resume: Path | None = None) -> int:
     """Tell the story, or go on with that of `folder`, and print the report."""
     from rich.console import Console
 
@@ -299,7 +308,7 @@ def _run(question: "Question | None", folder: Path, resume: Path | None = None) 
     from cvclassic.runs.reading import runs_in
 
     try:
-        study, faces = tell(question, folder, watch=shown, reads=shown_reading)
+        study, faces = tell(question, folder, watch=shown, reads=shown_reading, cluster=cluster)
     except KeyboardInterrupt:
         line = f"\nInterrupted. What is finished is kept: continue with --resume {resume or folder}"
         return say(line if runs_in(folder) else "\nInterrupted.", EXIT_INTERRUPTED)

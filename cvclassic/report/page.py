@@ -204,7 +204,9 @@ def _made(runs: list[tuple[str, Study]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for name, study in runs:
         record = study.run.record
-        found.setdefault(f"{record.created[:10]}, {record.machine}", []).append(name)
+        machines = dict.fromkeys(outcome.result.machine for outcome in study.run.outcomes if outcome.result.machine)
+        where = " and ".join(machines) or record.machine
+        found.setdefault(f"{record.created[:10]}, {where}", []).append(name)
     return [": ".join(filter(None, [", ".join(names), made])) for made, names in found.items()]
 
 

@@ -25,20 +25,22 @@ def show_progress(
     A terminal that has gone does no harm.
     """
     varied, started, finished = _varied(jobs), time.perf_counter(), 0
+    running: dict[Job, float] = {}  # the seconds that each has taken so far
+    unfinished = dict.fromkeys(jobs)
 
     def position(job: Job) -> str:
-        parts = (job.dataset, job.pipeline, job.told(varied))
-        return f"[{finished + 1}/{len(jobs)}] " + "  ".join(filter(None, parts))
+        return f"[{finished + 1}/{len(jobs)}] {named(job)}"
 
-    def left(job: Job, seconds: float) -> str:
-        """What the rest of the run will take, where something is known of it; `job` has taken `seconds` so far."""
-        own = forecast.seconds(job)
-        rest = [forecast.seconds(each) for each in jobs[finished + 1 :]]
-        known = [max(own - seconds, 0)] if own is not None else []
-        known += [each for each in rest if each is not None]
+    def named(job: Job) -> str:
+        return "  ".join(filter(None, (job.dataset, job.pipeline, job.told(varied))))
+
+    def left() -> str:
+        """What the rest of the run will take, where something is known of it."""
+        whole = {job: seconds for job in unfinished if (seconds := forecast.seconds(job)) is not None}
+        known = [max(seconds - running.get(job, 0.0), 0.0) for job, seconds in whole.items()]
         if not known:
             return ""
-        return f"{'about' if len(known) == 1 + len(rest) else 'more than'} {duration(sum(known))} left"
+        return f"{'about' if len(known) == len(unfinished) else 'more than'} {duration(forecast.wall(known))} left"
 
     console.file = _Lasting(console.file)
     if line := _expected(jobs, forecast):
@@ -48,12 +50,19 @@ def show_progress(
         def listen(job: Job, seconds: float, last_line: str, outcome: Outcome | None) -> None:
             nonlocal finished
             if outcome is None:
-                run = ", ".join(filter(None, [f"run: {time.perf_counter() - started:.0f} s", left(job, seconds)]))
-                line = f"{position(job)}  {seconds:.0f} s  {last_line[:LONGEST_LINE]}  ({run})"
+                running[job] = seconds
+                run = ", ".join(filter(None, [f"run: {time.perf_counter() - started:.0f} s", left()]))
+                if len(running) == 1:
+                    line = f"{position(job)}  {seconds:.0f} s  {last_line[:LONGEST_LINE]}  ({run})"
+                else:
+                    each = "; ".join(f"{named(job)}  {taken:.0f} s" for job, taken in running.items())
+                    line = f"[{finished}/{len(jobs)} done, {len(running)} running] {each}  ({run})"
                 status.update(Text(harmless(line)))
                 return
             console.print(Text(harmless(f"{position(job)}  {_told(outcome.result)}")), soft_wrap=True)
             finished += 1
+            running.pop(job, None)
+            del unfinished[job]
 
         yield listen
 
@@ -67,7 +76,9 @@ def _expected(jobs: Sequence[Job], forecast: Forecast) -> str:
     unknown = [name for name in found if name not in known]
     each = ", ".join(f"{name} {duration(seconds)}" for name, seconds in known.items())
     others = f"; of {', '.join(unknown)} nothing is known yet" if unknown else ""
-    return f"This will take about {duration(sum(known.values()))}, roughly: {each}{others}"
+    whole = forecast.wall(seconds for job in jobs if (seconds := forecast.seconds(job)) is not None)
+    shared = "" if forecast.workers == 1 else f" if each of the {forecast.workers} workers is as fast as this machine"
+    return f"This will take about {duration(whole)}{shared}, roughly: {each}{others}"
 
 
 class _Lasting:

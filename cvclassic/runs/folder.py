@@ -20,6 +20,7 @@ from cvclassic.runs.encoding import npy, npz, read_content, to_json, write_array
 from cvclassic.runs.files import make_folders, remove, remove_made, write_content, write_whole
 from cvclassic.runs.job import DatasetRecord, Job, Outcome, Predictions, RunRecord, file_name
 from cvclassic.runs.lock import HOLDER, LOCK, take_lock
+from cvclassic.runs.parcels import Files, unpack
 from cvclassic.runs.reading import (
     DATASET,
     EMBEDDED,
@@ -215,6 +216,14 @@ class RunFolder:
                 if path.name != BACKUP or path.is_symlink() or not path.is_dir():
                     remove(path)
         return folder
+
+    def fill(self, job: Job, files: Files) -> None:
+        """Write the files that a job has left on another machine into its folder.
+
+        DataError for one whose path would lead out of it.
+        """
+        with self._explained():
+            unpack(files, self._make(job.folder))
 
     @contextlib.contextmanager
     def images_file(self, dataset: Dataset) -> Iterator[Path]:

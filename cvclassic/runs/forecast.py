@@ -51,10 +51,12 @@ class Forecast:
     Parameters
     ----------
     data : RunData
+    workers : int
+        How many of them run at the same time.
     """
 
-    def __init__(self, data: RunData):
-        self._data = data
+    def __init__(self, data: RunData, workers: int = 1):
+        self._data, self.workers = data, workers
         self._ended: dict[str, list[tuple[float, float]]] = {}  # by pipeline: what a job was to take, and what it took
 
     def hearing(self, listen: Listener) -> Listener:
@@ -84,6 +86,14 @@ class Forecast:
         """What those of the jobs of which something is known will take together; None where it is none of them."""
         known = [seconds for job in jobs if (seconds := self.seconds(job)) is not None]
         return sum(known) if known else None
+
+    def wall(self, seconds: Iterable[float]) -> float:
+        """What jobs that take these seconds will take together, shared out among the workers.
+
+        At least what the longest takes; with several workers it may be longer by that, where it begins last.
+        """
+        seconds = list(seconds)
+        return max([sum(seconds) / self.workers, *seconds])
 
     def by_pipeline(self, jobs: Iterable[Job]) -> dict[str, float | None]:
         """`total` for each pipeline, the longest first, and those of which nothing is known last."""

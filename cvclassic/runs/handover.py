@@ -36,6 +36,11 @@ def pickled(job: Job, data: RunData, by_value: Sequence[ModuleType]) -> bytes:
         return cloudpickle.dumps((job, replace(needed, datasets=datasets)), protocol=5)
 
 
+def why_not_handed_over(error: Exception) -> str:
+    """The reason of a job whose `pickled` raised."""
+    return " ".join(f"it can't be handed to a worker process: {type(error).__name__}: {error}".split())
+
+
 def modules_to_send(data: RunData, environment: Mapping[str, str]) -> list[ModuleType]:
     """The modules that an estimator of `data` may need, and a new interpreter does not find by their name.
 

@@ -156,6 +156,8 @@ class Result:
     `negative_log_likelihood`, `brier_score` and `calibration_error` are those of the test images' scores, made
     probabilities by one factor that was fitted on validation images (`runs.calibration`); None without scores, or with
     too few validation images.
+    `machine` is where it ran: processor, cores, system, memory, and the threads that it had (`runs.record`); None in
+    runs of earlier versions.
     `training` and `converged` are those of a network; `converged` is None where it can't be told whether more steps
     would have helped, and for whatever is no network.
     """
@@ -203,6 +205,7 @@ class Result:
     negative_log_likelihood: float | None = None
     brier_score: float | None = None
     calibration_error: float | None = None
+    machine: str | None = None
 
     @property
     def ok(self) -> bool:

@@ -44,11 +44,12 @@ def worker_environment(threads: int) -> dict[str, str]:
 class Launcher:
     """Starts worker processes for the jobs of one kind of pipeline, one at a time.
 
-    Use it as a context manager: leaving it ends the launcher and all that it has started.
+    Use it as a context manager: leaving it ends the launcher and all that it has started. They work in `folder`, by
+    default this process's own.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, neural: bool):
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str], *, neural: bool, folder: Path | None = None):
+        self._environment, self._folder = environment, folder
         self._arguments = ["--neural"] if neural else []
         self._launch()
 
@@ -123,6 +124,7 @@ class Launcher:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self._environment,
+            cwd=self._folder,
             start_new_session=True,  # Ctrl-C and a closed terminal are the run's business
         )
         self._handle = psutil.Process(self._process.pid)

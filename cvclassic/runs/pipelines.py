@@ -109,6 +109,8 @@ class Pipeline:
         return self.name if _builtin_files().get(self.name) == self.path else str(self.path)
 
     def __reduce__(self):
+        if self.path is not None and self.reference == self.name:  # it lies elsewhere on another machine
+            return _find, (self.name,)
         if self.path is not None:  # a file travels as its path: its functions need not be picklable
             return load_pipeline, (self.path,)
         return Pipeline, tuple(getattr(self, each.name) for each in fields(self))

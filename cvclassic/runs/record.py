@@ -114,8 +114,15 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def available_threads() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use."""
+    return len(available_cores())
+
+
+def available_cores() -> list[int]:
+    """The numbers of the cores that this process may use, ascending."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def describe_machine() -> str:
@@ -126,7 +133,13 @@ def describe_machine() -> str:
         processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{processor}, {available_threads()} cores, {platform.system()} {platform.machine()}"
+    cores = available_threads()
+    return f"{processor}, {cores} core{'s' * (cores != 1)}, {platform.system()} {platform.machine()}"
+
+
+def describe_place(threads: int, memory: int) -> str:
+    """Where a job runs: the machine, the bytes of memory that it may use at all, and the threads of the job."""
+    return f"{describe_machine()}, {memory / 2**30:.0f} GiB, {threads} thread{'s' * (threads != 1)}"
 
 
 def library_versions() -> dict[str, str]:

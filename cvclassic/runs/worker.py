@@ -58,7 +58,8 @@ class Handover:
 
     `work` is the job and its `RunData`, by cloudpickle: unpickling them may run a pipeline's code. The images of its
     data set are in the .npy file `images`. `search_path` is where the run finds its modules. With a `card` it fits a
-    model to be taken home.
+    model to be taken home. `own_cores` tells whether nothing else is meant to use the cores that this process may use:
+    only then the job is bound to the first of them.
     """
 
     work: bytes
@@ -68,6 +69,7 @@ class Handover:
     threads: int
     search_path: tuple[str, ...]
     card: "ModelCard | None" = None
+    own_cores: bool = True
 
 
 def main() -> NoReturn:
@@ -169,7 +171,7 @@ def _work(handover: Handover, loaded_before_fork: dict[str, int]) -> None:
         os.setpgid(0, 0)  # a pipeline that signals its group doesn't reach the launcher
     _redirect(handover.log)
     sys.path.extend(path for path in handover.search_path if path not in sys.path)
-    _limit_threads(handover.threads)
+    _limit_threads(handover.threads, bind=handover.own_cores)
     try:
         job, data = pickle.loads(handover.work)
     except (Exception, SystemExit) as error:
@@ -218,13 +220,13 @@ def _redirect(log: Path) -> None:
     sys.stdin = open(os.devnull)  # noqa: SIM115 - the launcher's object may be locked by its thread
 
 
-def _limit_threads(threads: int) -> None:
-    """The environment (set by the run) limits the libraries; where the system allows, also pin the cores."""
+def _limit_threads(threads: int, *, bind: bool) -> None:
+    """The environment (set by the run) limits the libraries; where the system allows, also `bind` to cores."""
     import cv2
 
     cv2.setNumThreads(threads)
     process = psutil.Process()
-    if hasattr(process, "cpu_affinity"):
+    if bind and hasattr(process, "cpu_affinity"):
         cores = process.cpu_affinity()
         if threads < len(cores):
             process.cpu_affinity(cores[:threads])

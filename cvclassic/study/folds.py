@@ -56,6 +56,7 @@ def pooled(outcomes: Sequence[Outcome], dataset: DatasetRecord, seed: int) -> Ou
     figures["over_budget"] = _of_all(results, "over_budget", any)
     figures["corruptions"] = _corruptions(results)
     figures["backbone"] = _of_all(results, "backbone", lambda found: ", ".join(dict.fromkeys(found)))
+    figures["machine"] = _of_all(results, "machine", lambda found: " and ".join(dict.fromkeys(found)))
     figures["augment"] = results[0].augment
     figures["converged"] = _of_all(results, "converged", all)
     figures["warnings"] = tuple(dict.fromkeys(warning for result in results for warning in result.warnings))

@@ -1,5 +1,6 @@
 """What a reader of a run must know besides the answer: what was asked, the data, changes, warnings, failures."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ def header_lines(study: Study) -> list[str]:
     threads = f"; {_count(spec.threads, 'thread')}" if spec.threads else ""
     lines += [
         f"Run of {record.created}; preset {spec.preset}; seed {spec.seed}{threads}",
-        f"Machine: {record.machine}",
+        *_machine_lines(study),
         f"Versions: {versions}",
         f"Training stack of the neural pipelines: {_stack_line(record.stack, swept=dict(spec.sweep))}",
     ]
@@ -59,6 +60,21 @@ def header_lines(study: Study) -> list[str]:
         lines.append(f"Limits of each job: {' and '.join(limits)}")
     lines += [f"Note: {note}" for note in record.notes]
     return lines + [f"Warning: {problem}" for problem in study.run.problems]
+
+
+def _machine_lines(study: Study) -> list[str]:
+    """Where the jobs ran; more than one machine is a warning, for then times don't compare."""
+    jobs = Counter(outcome.result.machine for outcome in study.run.outcomes if outcome.result.machine)
+    if not jobs:
+        return [f"Machine: {study.run.record.machine}"]
+    if len(jobs) == 1:
+        return [f"Machine: {next(iter(jobs))}"]
+    each = "; ".join(f"{machine} ({_count(n, 'job')})" for machine, n in jobs.items())
+    return [
+        f"Machines: {each}",
+        "Warning: jobs ran on different machines, or with different threads: their times, and what is said to be "
+        "faster, don't compare; results.csv has the machine of each row",
+    ]
 
 
 def description_lines(dataset: DatasetStudy) -> list[str]:

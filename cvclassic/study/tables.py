@@ -196,6 +196,7 @@ RESULTS = (
     Column("negative_log_likelihood", "negative log likelihood", _fixed(4), numeric=True, minor=True),
     Column("brier_score", "Brier score", _fixed(4), numeric=True, minor=True),
     Column("calibration_error", "calibration error", percent, numeric=True, minor=True),
+    Column("machine", "machine", minor=True),
 )
 """The columns of results.csv, of which the first 16 never change; later ones are appended."""
 SWEEP_FIGURES = ("validation_accuracy", "test_accuracy", "train_accuracy", "fit_seconds")

@@ -15,14 +15,15 @@ JOBS = [Job("digits", name, seed, 90, (("C", c),)) for name in ("svm", "cnn") fo
 class Told:
     """A forecast of so many seconds for each job, by pipeline; None for the others."""
 
-    def __init__(self, **by_name):
-        self.by_name = by_name
+    def __init__(self, workers=1, **by_name):
+        self.workers, self.by_name = workers, by_name
 
     def seconds(self, job):
         return self.by_name.get(job.pipeline)
 
     by_pipeline = Forecast.by_pipeline
     total = Forecast.total
+    wall = Forecast.wall
 
 
 UNKNOWN = Told()
@@ -98,6 +99,26 @@ def test_how_long_it_will_take_is_told_before_and_what_is_left_meanwhile():
     assert "This will take about 53 min, roughly: cnn 50 min, svm 3 min" in text
     assert "about 53 min left" in text  # 70 + 100 + 2 * 1500 s
     assert "about 50 min left" in text  # the second job has taken more than was thought
+
+
+def test_several_jobs_at_a_time_share_the_time_and_are_all_shown():
+    file, told = io.StringIO(), Told(workers=2, svm=100, cnn=1500)
+    with show_progress(JOBS, told, Console(file=file, width=200, force_terminal=True)) as listen:
+        listen(JOBS[0], 30.0, "epoch 3", None)
+        listen(JOBS[1], 40.0, "epoch 4", None)
+        listen(JOBS[0], 130.0, "", outcome_of(JOBS[0], test_accuracy=0.975, fit_seconds=1.26))
+    text = file.getvalue()
+    assert (
+        "This will take about 27 min if each of the 2 workers is as fast as this machine" in text
+    )  # (2 * 100 + 2 * 1500) / 2 s
+    assert "[0/4 done, 2 running] digits  svm  seed 0  30 s; digits  " in text
+    assert "[1/4] digits  svm  seed 0  97.50 %" in text
+
+
+def test_the_longest_job_is_the_least_that_a_run_takes():
+    assert Told(workers=8).wall([100, 1500, 20]) == 1500
+    assert Told(workers=2).wall([100, 100, 100]) == 150
+    assert Told(workers=2).wall([]) == 0
 
 
 def test_what_is_not_known_is_told_as_such():

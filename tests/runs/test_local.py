@@ -20,7 +20,7 @@ from sklearn.dummy import DummyClassifier
 
 from cvclassic import datasets
 from cvclassic.runs import launcher as launchers
-from cvclassic.runs import local
+from cvclassic.runs import local, supervised
 from cvclassic.runs.fit import run_job
 from cvclassic.runs.folder import RunFolder
 from cvclassic.runs.interrupt import interruptible
@@ -89,12 +89,13 @@ def test_outcomes_are_those_of_run_job_in_order_and_heard_of(tmp_path, digits, p
     measured = ("fit_seconds", "predict_images_per_second", "peak_memory_mb", "fit_energy_joules", "answer_seconds")
     for job, outcome in zip(jobs, outcomes, strict=True):
         here = run_job(job, data)
-        same = {name: getattr(here.result, name) for name in measured}
+        same = {name: getattr(here.result, name) for name in (*measured, "machine")}
         assert replace(outcome.result, **same) == here.result
         assert outcome.result.ok
         assert np.array_equal(outcome.predictions.y_pred, here.predictions.y_pred)
         assert np.array_equal(outcome.predictions.y_true, digits.labels[digits.test])
         assert outcome.estimator is None
+        assert outcome.result.machine.endswith(" GiB, 1 thread")
         assert 50 < outcome.result.peak_memory_mb < 2000
         told = [each for each in heard if each[0] == job]
         assert [each[3] for each in told[:-1]] == [None] * (len(told) - 1)
@@ -247,7 +248,7 @@ def test_what_a_worker_left_damaged_is_a_failed_row(tmp_path, digits, pipeline_f
     data = RunData.of(RunSpec(), [digits], find_pipelines([str(pipeline_file("nearest_mean"))]))
     [job], _ = plan(data)
     (tmp_path / ".outcome").write_bytes(left)
-    outcome = local._taken(tmp_path / ".outcome", job, "classical")
+    outcome = supervised.taken(tmp_path / ".outcome", job, "classical")
     assert outcome.result.job == job
     assert outcome.result.status.startswith("failed: ")
     assert "\n" not in outcome.result.status
@@ -258,10 +259,10 @@ def test_another_jobs_outcome_is_none(tmp_path, digits, pipeline_file):
     (first, second), _ = plan(data)
     outcome = run_job(first, data)
     (tmp_path / ".outcome").write_bytes(pickle.dumps(Outcome(outcome.result)))
-    assert local._taken(tmp_path / ".outcome", first, "classical").result == outcome.result
+    assert supervised.taken(tmp_path / ".outcome", first, "classical").result == outcome.result
     assert not (tmp_path / ".outcome").exists()
     (tmp_path / ".outcome").write_bytes(pickle.dumps(Outcome(outcome.result)))
-    assert local._taken(tmp_path / ".outcome", second, "classical").result.status.startswith("failed: ")
+    assert supervised.taken(tmp_path / ".outcome", second, "classical").result.status.startswith("failed: ")
 
 
 class InterruptedAtItsEnd:

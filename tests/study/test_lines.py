@@ -42,6 +42,16 @@ def test_the_header_says_what_was_asked_and_what_is_damaged():
     assert not any("Limits" in line for line in header_lines(make_study([job("svm", "classical", 1)])))
 
 
+def test_the_header_names_the_machines_that_jobs_ran_on_and_warns_where_they_differ():
+    old, new = "an old machine, 2 cores, 4 GiB, 1 thread", "a new machine, 8 cores, 16 GiB, 8 threads"
+    alike = [job(name, "classical", 10, machine=old) for name in ("svm", "hog")]
+    [line] = [line for line in header_lines(make_study(alike)) if line.startswith(("Machine", "Warning"))]
+    assert line == f"Machine: {old}"
+    lines = header_lines(make_study([*alike, job("cnn", "neural", 20, machine=new)]))
+    assert f"Machines: {old} (2 jobs); {new} (1 job)" in lines
+    assert [line for line in lines if line.startswith("Warning: jobs ran on different machines")]
+
+
 def test_description_remarks_and_failures():
     tried = (Trial({}, 500, 1.0, 50, 0.8, 0.1), Trial({"C": 10.0, "signed": True}, 500, 1.0, 50, 0.9, 0.1))
     chosen = {"tuning": Tuning({"C": 10.0, "signed": True}, 0.9, 0.8, tried)}

@@ -23,7 +23,7 @@ LATER_COLUMNS = (
     *("settings", "validation_accuracy", "augment", "answer_seconds"),
     *("tuning_seconds", "tuning_candidates"),
     *("balanced_accuracy", "validation_balanced_accuracy", "validation_macro_f1"),
-    *("negative_log_likelihood", "brier_score", "calibration_error"),
+    *("negative_log_likelihood", "brier_score", "calibration_error", "machine"),
 )
 VALIDATION = {"1": [0.90, 0.92], "2": [0.95, 0.97], "4": [0.95, 0.96], "8": [0.60, 0.62]}
 WRONG = {"1": [36, 36], "2": [24, 16], "4": [12, 4], "8": [200, 192]}
