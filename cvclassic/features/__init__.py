@@ -11,6 +11,7 @@ from cvclassic.features.embedding import Embedding
 from cvclassic.features.gabor import GaborBank
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
+from cvclassic.features.mirror_parts import MirrorParts
 from cvclassic.features.patch_bank import PatchBank
 from cvclassic.features.patch_dictionary import PatchDictionary
 from cvclassic.features.show import show
@@ -25,6 +26,7 @@ __all__ = [
     "Deskew",
     "Embedding",
     "GaborBank",
+    "MirrorParts",
     "PatchBank",
     "PatchDictionary",
     "SobelHistogram",
