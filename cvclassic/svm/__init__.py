@@ -5,7 +5,8 @@
 """
 
 from cvclassic.svm.kernel import KernelSVM
+from cvclassic.svm.kernel_ridge import KernelRidge
 from cvclassic.svm.linear import LinearSVM
 from cvclassic.svm.opencv import OpenCVSVM
 
-__all__ = ["KernelSVM", "LinearSVM", "OpenCVSVM"]
+__all__ = ["KernelRidge", "KernelSVM", "LinearSVM", "OpenCVSVM"]
