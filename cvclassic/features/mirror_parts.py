@@ -122,7 +122,7 @@ class MirrorParts(ImageTransformer):
         deviations = _deviations(*some)
         n = min(self.n_components, s.shape[1], len(rows))
         found = [_axes(part / deviations, n, self.random_state) for part in some]
-        length = max(sum(variances.sum() for _, variances in found), np.finfo(np.float32).tiny) ** 0.5
+        length = sum(variances.sum() for _, variances in found) ** 0.5 or 1.0
         self.symmetric_axes_, self.antisymmetric_axes_ = (
             (axes / (deviations[:, np.newaxis] * length)).astype(np.float32) for axes, _ in found
         )
@@ -158,7 +158,7 @@ def _deviations(s: np.ndarray, a: np.ndarray) -> np.ndarray:
     """The root of the mean variance of both parts of each feature; none too small to divide by."""
     squares = (np.einsum("ij,ij->j", s, s) + np.einsum("ij,ij->j", a, a)) / (2 * len(s))
     deviations = np.sqrt(squares)
-    return np.maximum(deviations, max(_LEAST_DEVIATION * deviations.mean(), np.finfo(np.float32).tiny))
+    return np.maximum(deviations, _LEAST_DEVIATION * deviations.mean() or np.float32(1))
 
 
 def _axes(part: np.ndarray, n: int, random_state) -> tuple[np.ndarray, np.ndarray]:
