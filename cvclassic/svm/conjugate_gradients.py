@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from cvclassic.svm.radial import product
+from cvclassic.svm.threads import on_one_thread
 
 
 class Solution(NamedTuple):
@@ -63,12 +64,12 @@ def nystroem_preconditioner(
     first = panels[0].astype(np.float64)
     m = len(first)
     rank = min(rank, m)
-    values, vectors = eigh((first + first.T) / 2, subset_by_index=[m - rank, m - 1], check_finite=False)
+    values, vectors = on_one_thread(_largest, (first + first.T) / 2, rank)
     # Directions that hold nothing but rounding would be blown up by the division.
     kept = values > m * np.finfo(np.float32).eps * values[-1]
     carried = (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
     features = np.concatenate([panel[:, :m] @ carried for panel in panels])
-    values, turn = eigh(features.T.astype(np.float64) @ features, check_finite=False)
+    values, turn = on_one_thread(_largest, features.T.astype(np.float64) @ features, features.shape[1])
     directions = features @ (turn / np.sqrt(values)).astype(np.float32)
     shrunk = ((values[0] + alpha) / (values + alpha) - 1)[:, np.newaxis]
 
@@ -76,6 +77,12 @@ def nystroem_preconditioner(
         return r + directions @ (shrunk * (directions.T @ r.astype(np.float32))).astype(np.float32)
 
     return precondition
+
+
+def _largest(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `n` largest eigenvalues and their vectors."""
+    side = len(matrix)
+    return eigh(matrix, subset_by_index=[side - n, side - 1], overwrite_a=True, check_finite=False)
 
 
 def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Kernel ridge regression on class labels: a kernel machine whose fit is linear algebra alone."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import psutil
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from cvclassic.errors import InputError
 from cvclassic.svm.conjugate_gradients import solve
 from cvclassic.svm.radial import RadialRows, kernel_times, lower_triangle, radial_rows, triangle_bytes
+from cvclassic.svm.threads import on_one_thread
 from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights, scaled_gamma
 
 _FREE_PART = 0.8  # of the memory that is free
@@ -140,7 +142,9 @@ class KernelRidge(ClassifierMixin, BaseEstimator):
             roots = np.sqrt(weights)[codes].astype(np.float32)
             targets = targets * roots[:, np.newaxis]
         limits = {"rank": int(self.preconditioner_rank), "tol": self.tol, "max_iter": int(self.max_iter)}
-        found = solve(lower_triangle(rows, roots), self.alpha, targets, **limits)
+        panels = lower_triangle(rows, roots)
+        solver = partial(solve, panels, self.alpha, targets, **limits)
+        found = solver() if len(panels) > 1 else on_one_thread(solver)
         if found.residual > self.tol:
             warnings.warn(
                 f"KernelRidge stopped after max_iter={self.max_iter} steps with a residual of {found.residual:.1e}, "
