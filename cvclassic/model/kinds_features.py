@@ -194,7 +194,8 @@ KINDS = [
     ),
     Kind(
         "cvclassic.features.MirrorParts",
-        {"extractor_": estimator} | {"mean_": floats(1), "symmetric_axes_": floats(2), "antisymmetric_axes_": floats(2)},
+        {"extractor_": estimator}
+        | {"mean_": floats(1), "symmetric_axes_": floats(2), "antisymmetric_axes_": floats(2)},
         _check_mirror_parts,
         left_out={"extractor": None},
         restore=_restore_mirror_parts,

@@ -52,9 +52,7 @@ def solve(panels: list[np.ndarray], alpha: float, b: np.ndarray, *, rank: int, t
     return Solution(x, n_iter, residual)
 
 
-def nystroem_preconditioner(
-    panels: list[np.ndarray], alpha: float, rank: int
-) -> Callable[[np.ndarray], np.ndarray]:
+def nystroem_preconditioner(panels: list[np.ndarray], alpha: float, rank: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function that nearly divides (n, k) by K + alpha I, along the directions in which that is largest.
 
     The eigenvectors of the first panel's rows are carried on to all rows (Williams and Seeger, NIPS 2000); along the

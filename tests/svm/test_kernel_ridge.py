@@ -138,10 +138,14 @@ def test_too_few_steps_are_told(digits):
 
 
 def test_memory_that_does_not_suffice_is_told_before(digits):
-    with pytest.raises(InputError, match=r"would take 0\.0 GB for 1,797 rows of 64 values.*0\.0 GB are the memory_limit"):
+    with pytest.raises(
+        InputError, match=r"would take 0\.0 GB for 1,797 rows of 64 values.*0\.0 GB are the memory_limit"
+    ):
         KernelRidge(memory_limit=1e-3).fit(*digits)
     rows = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**7, 2), (0, 0))
-    with pytest.raises(InputError, match=r"would take 200\d{3}\.\d GB for 10,000,000 rows .* may be taken of what is free"):
+    with pytest.raises(
+        InputError, match=r"would take 200\d{3}\.\d GB for 10,000,000 rows .* may be taken of what is free"
+    ):
         KernelRidge()._check_memory(*rows.shape)
 
 
