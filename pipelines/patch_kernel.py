@@ -1,10 +1,10 @@
 """Banks of random patches, HOG and colors, kernel ridge over both mirror images: the most accurate on photographs
 
-`python compare.py --dataset cifar10 --pipeline patch_kernel`: NOT YET MEASURED on all images, to be put here. How it works,
-and what each part adds, stands in docs/champions.md.
+`python compare.py --dataset cifar10 --pipeline patch_kernel`: not measured yet on all of its images. How it works, and
+what each part adds, stands in docs/champions.md.
 
-Nothing is learned by back-propagation: whitening, principal axes and the kernel's weights are linear algebra. On photographs
-each training image counts with its mirror image, at no more rows than images; handwriting is deskewed.
+Nothing is learned by back-propagation: whitening, principal axes and the kernel's weights are linear algebra. On
+photographs each training image counts with its mirror image, at no more rows than images; handwriting is deskewed.
 """
 
 from sklearn.pipeline import FeatureUnion, make_pipeline

@@ -174,6 +174,6 @@ class KernelRidge(ClassifierMixin, BaseEstimator):
             which = "may be taken of what is free" if self.memory_limit is None else "are the memory_limit"
             raise InputError(
                 f"KernelRidge would take {(kernel + rest) / 1e9:.1f} GB for {n:,} rows of {d:,} values, "
-                f"{kernel / 1e9:.1f} GB of it for their kernel; {free / 1e9:.1f} GB {which}. Fit it on fewer rows, or use "
-                'KernelSVM(backend="nystroem").'
+                f"{kernel / 1e9:.1f} GB of it for their kernel; {free / 1e9:.1f} GB {which}. Fit it on fewer rows, or "
+                'use KernelSVM(backend="nystroem").'
             )

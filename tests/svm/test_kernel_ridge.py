@@ -62,7 +62,7 @@ def test_class_weights_are_weights_of_squared_errors(digits, class_weight, small
     kept = (y > 4) | (np.arange(400) % 3 == 0)
     X, y = X[kept], y[kept]
     weights = {label: len(y) / (10 * np.sum(y == label)) for label in range(10)}
-    weights = weights if class_weight == "balanced" else {label: 1.0 for label in range(10)} | class_weight
+    weights = weights if class_weight == "balanced" else dict.fromkeys(range(10), 1.0) | class_weight
     ours = KernelRidge(alpha=0.5, class_weight=class_weight, **EXACT).fit(X, y)
     theirs = Reference(alpha=0.5, kernel="rbf", gamma=0.1)
     theirs.fit(X, targets(y), sample_weight=np.array([weights[label] for label in y]))
@@ -138,15 +138,10 @@ def test_too_few_steps_are_told(digits):
 
 
 def test_memory_that_does_not_suffice_is_told_before(digits):
-    with pytest.raises(
-        InputError, match=r"would take 0\.0 GB for 1,797 rows of 64 values.*0\.0 GB are the memory_limit"
-    ):
+    with pytest.raises(InputError, match=r"take 0\.0 GB for 1,797 rows of 64 values.*0\.0 GB are the memory_limit"):
         KernelRidge(memory_limit=1e-3).fit(*digits)
-    rows = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**7, 2), (0, 0))
-    with pytest.raises(
-        InputError, match=r"would take 200\d{3}\.\d GB for 10,000,000 rows .* may be taken of what is free"
-    ):
-        KernelRidge()._check_memory(*rows.shape)
+    with pytest.raises(InputError, match=r"take 200\d{3}\.\d GB for 10,000,000 rows .* may be taken of what is free"):
+        KernelRidge()._check_memory(10**7, 2)
 
 
 @pytest.mark.parametrize(
