@@ -55,7 +55,7 @@ def keep_model(outcome: Outcome, job: Job, data: RunData, folder: Path) -> Outco
     if size > LARGEST_KEPT:
         return _warned(
             outcome,
-            f"its model takes {size / 1e6:,.0f} MB and is not kept, as those of up to {LARGEST_KEPT / 1e6:,.0f} MB are. "
+            f"its model takes {size / 1e6:,.0f} MB; a run keeps those of up to {LARGEST_KEPT / 1e6:,.0f} MB. "
             "cvclassic train makes a file of it",
         )
     try:
