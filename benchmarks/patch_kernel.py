@@ -1,10 +1,12 @@
 """What each part of `patch_kernel` adds: CIFAR-10 with parts left out or put in place of others.
 
     python benchmarks/patch_kernel.py --data FOLDER [--rows 5000]
+    python benchmarks/patch_kernel.py --data FOLDER --curve 5000 20000 40000
 
 The kinds of features are computed once, on the first `--rows` images of the training part; every variant is fitted on
 them and judged on the validation split and up to 10,000 further images of the training part. The test split stays
-untouched. `LinearSVM` gets the mirror images as rows of their own.
+untouched. SVMs get the mirror images as rows of their own. With `--curve` the whole pipeline is fitted on so many
+images, and its peak memory told.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import numpy as np
 
 from cvclassic.datasets import load
 from cvclassic.neural import TrainingStack
+from cvclassic.runs.measure import peak_memory_bytes
 from cvclassic.runs.pipelines import find_pipelines
 from cvclassic.runs.plan import task_for
 from cvclassic.runs.spec import RunSpec
@@ -27,10 +30,15 @@ def main():
     parser.add_argument("--data", help="folder with CIFAR-10; default: as compare.py")
     parser.add_argument("--rows", type=int, default=5_000, help="training images")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--curve", type=int, nargs="+", metavar="ROWS", help="the whole pipeline on so many images each"
+    )
     options = parser.parse_args()
     data = load("cifar10", data_dir=options.data)
-    learned, further = np.split(data.train, [options.rows])
-    checked = np.concatenate([data.validation, further[:CHECKED]])
+    if options.curve:
+        _print_curve(data, options.curve, options.seed)
+        return
+    learned, checked = _parts(data, options.rows)
     y, y_checked = data.labels[learned], data.labels[checked]
     print(f"{len(learned)} images to learn from, {len(checked)} to check")
     kinds = _features(data, learned, checked, options.seed)
@@ -46,10 +54,32 @@ def main():
         print(f"{name:44} {X.shape[1]:7} {right:9.2%} {seconds:7.1f}", flush=True)
 
 
+def _print_curve(data, sizes, seed):
+    print(f"{'images':>7} {'checked':>7} {'accuracy':>9} {'fit s':>7} {'steps':>5} {'peak MB':>8}")
+    for rows in sorted(sizes):  # the peak is that of the largest so far
+        learned, checked = _parts(data, rows)
+        pipeline = _built(data, seed)
+        started = time.perf_counter()
+        pipeline.fit(data.images[learned], data.labels[learned])
+        seconds = time.perf_counter() - started
+        right = np.mean(pipeline.predict(data.images[checked]) == data.labels[checked])
+        peak, steps = peak_memory_bytes() / 1e6, pipeline[-1].n_iter_
+        print(f"{rows:7} {len(checked):7} {right:9.2%} {seconds:7.1f} {steps:5} {peak:8.0f}", flush=True)
+
+
+def _parts(data, rows):
+    learned, further = np.split(data.train, [rows])
+    return learned, np.concatenate([data.validation, further[:CHECKED]])
+
+
+def _built(data, seed):
+    [file] = find_pipelines(["patch_kernel"])
+    return file.build(task_for(data, RunSpec(), stack=TrainingStack(), seed=seed, settings=()))
+
+
 def _features(data, learned, checked, seed):
     """Of each kind the weighted parts, (training rows, others)."""
-    [file] = find_pipelines(["patch_kernel"])
-    union = file.build(task_for(data, RunSpec(), stack=TrainingStack(), seed=seed, settings=()))[0]
+    union = _built(data, seed)[0]
     kinds = {}
     for name, parts in union.transformer_list:
         started, weight = time.perf_counter(), np.float32(union.transformer_weights[name])
