@@ -1,7 +1,8 @@
 """Extractors: scikit-learn transformers from image batches to feature vectors.
 
 Each takes a whole batch, `(n, height, width)` gray or `(n, height, width, 3)` RGB, uint8 or floating point in [0, 1],
-and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor.
+and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor,
+and `MirrorParts` stands around one.
 """
 
 from cvclassic.features.color_grid import ColorGrid
