@@ -23,7 +23,7 @@ import numpy as np
 from cvclassic.runs.measure import peak_memory_bytes
 
 LINEAR = ["LinearSVM", "LinearSVM.fit_stream", "LinearSVC", "SGDClassifier"]
-KERNEL = ["KernelSVM", "KernelSVM nystroem", "SVC", "OpenCVSVM", "cv2.ml.SVM"]
+KERNEL = ["KernelSVM", "KernelSVM nystroem", "KernelRidge", "SVC", "OpenCVSVM", "cv2.ml.SVM"]
 C_LINEAR, C_KERNEL, GAMMA = 1.0, 3.0, 1.5
 BATCH = 20_000  # rows
 
@@ -162,6 +162,7 @@ CONTENDERS = {
     "SGDClassifier": _theirs("sklearn.linear_model", "SGDClassifier", loss="hinge", alpha=1e-4, random_state=0),
     "KernelSVM": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA),
     "KernelSVM nystroem": _ours("KernelSVM", C=C_KERNEL, gamma=GAMMA, backend="nystroem", random_state=0),
+    "KernelRidge": _ours("KernelRidge", gamma=GAMMA),
     "SVC": _theirs("sklearn.svm", "SVC", C=C_KERNEL, gamma=GAMMA, cache_size=1000),
     "OpenCVSVM": _ours("OpenCVSVM", C=C_KERNEL, gamma=GAMMA),
     "cv2.ml.SVM": Cv2SVM,

@@ -80,6 +80,7 @@ def augmentation_of(estimator: BaseEstimator) -> str:
     network = innermost(estimator)
     parameters = network.get_params() if hasattr(network, "get_params") else {}
     found += [name for name in ("mirror", "shift") if parameters.get(f"model__{name}")]
+    found += ["mirror"] * bool(parameters.get("mirror_parts"))  # of KernelRidge
     return "+".join(dict.fromkeys(filter(None, found))) or AUGMENTATIONS[0]
 
 

@@ -24,6 +24,7 @@ from cvclassic.study.sentences import what_to_do
 from cvclassic.study.study import Configuration, DatasetStudy, Study
 
 MOST_KNOWN = 20_000  # pictures of which a model remembers that it learned from them
+LARGE = 10**8  # bytes of a model's file, from which on its size is told
 DIGEST_BYTES = 6  # of each: among a million pairs of pictures one in three hundred million is taken for the other
 
 # Given the jobs that will run, notes on them and what they will take, it enters what is told of each job while it runs
@@ -85,7 +86,9 @@ def take_home(
         if reason:
             lost.append(f"{name} could not be made: {taken.pipeline} on all {pictures} {reason}")
         else:
-            written[name] = f"{taken.pipeline}, fitted on all {pictures} of {dataset.name}"
+            size = (folder.path / name).stat().st_size
+            told = f", {size / 1e6:,.0f} MB" * (size > LARGE)
+            written[name] = f"{taken.pipeline}, fitted on all {pictures} of {dataset.name}{told}"
     return Home(written, lost)
 
 

@@ -1,7 +1,8 @@
 """Extractors: scikit-learn transformers from image batches to feature vectors.
 
 Each takes a whole batch, `(n, height, width)` gray or `(n, height, width, 3)` RGB, uint8 or floating point in [0, 1],
-and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor.
+and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor,
+and `MirrorParts` stands around one.
 """
 
 from cvclassic.features.color_grid import ColorGrid
@@ -11,6 +12,8 @@ from cvclassic.features.embedding import Embedding
 from cvclassic.features.gabor import GaborBank
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
+from cvclassic.features.mirror_parts import MirrorParts
+from cvclassic.features.patch_bank import PatchBank
 from cvclassic.features.patch_dictionary import PatchDictionary
 from cvclassic.features.show import show
 from cvclassic.features.sobel_histogram import SobelHistogram
@@ -24,6 +27,8 @@ __all__ = [
     "Deskew",
     "Embedding",
     "GaborBank",
+    "MirrorParts",
+    "PatchBank",
     "PatchDictionary",
     "SobelHistogram",
     "show",

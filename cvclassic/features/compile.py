@@ -9,7 +9,17 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from cvclassic.features import HOG, LBP, ColorGrid, ColorHistogram, Deskew, GaborBank, PatchDictionary, SobelHistogram
+from cvclassic.features import (
+    HOG,
+    LBP,
+    ColorGrid,
+    ColorHistogram,
+    Deskew,
+    GaborBank,
+    PatchBank,
+    PatchDictionary,
+    SobelHistogram,
+)
 
 # In groups of about equal time, each with kernels of its own.
 GROUPS = (
@@ -18,6 +28,7 @@ GROUPS = (
     (
         PatchDictionary(n_atoms=2, n_patches=20, n_iter=1, random_state=0),
         PatchDictionary(n_atoms=2, n_patches=20, n_iter=1, random_state=0, encoding="threshold"),
+        PatchBank(n_filters=2, n_patches=20, random_state=0),
     ),
 )
 

@@ -102,12 +102,12 @@ class PatchDictionary(Extractor):
         normalized_patches(
             for_kernels(with_channels(X)[chosen]),
             places,
-            _scale(X.dtype),
+            scale_of(X.dtype),
             np.float32(self.contrast_regularization),
             patches,
         )
         self.mean_ = patches.mean(axis=0)
-        self.whitening_ = _zca(patches - self.mean_, self.whitening_regularization)
+        self.whitening_ = zca(patches - self.mean_, self.whitening_regularization)
         self.atoms_ = self._atoms((patches - self.mean_) @ self.whitening_, random)
         self.image_shape_ = X.shape[1:]
         return self
@@ -177,7 +177,7 @@ class PatchDictionary(Extractor):
         from cvclassic.features.kernels.patches import normalized_patches, pool_threshold, pool_triangle
 
         places, cells = self._places(image_shape)
-        scale, regularization = _scale(dtype), np.float32(self.contrast_regularization)
+        scale, regularization = scale_of(dtype), np.float32(self.contrast_regularization)
         atom_squares, threshold = (self.atoms_**2).sum(axis=1), np.float32(self.threshold)
         rows, columns = check_grid(self.grid, image_shape)
         triangle = self.encoding == "triangle"
@@ -233,11 +233,11 @@ class PatchDictionary(Extractor):
         return np.stack([np.zeros_like(y), y, x], axis=1), cell_y * columns + cell_x
 
 
-def _scale(dtype) -> np.float32:
+def scale_of(dtype) -> np.float32:
     return np.float32(1 if dtype == np.uint8 else 255)
 
 
-def _zca(centered: np.ndarray, regularization: float) -> np.ndarray:
+def zca(centered: np.ndarray, regularization: float) -> np.ndarray:
     """Matrix that whitens, and stays as near as possible to the identity."""
     values, vectors = np.linalg.eigh(centered.T.astype(np.float64) @ centered / len(centered))
     return ((vectors / np.sqrt(np.maximum(values, 0) + regularization)) @ vectors.T).astype(np.float32)

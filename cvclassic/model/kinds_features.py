@@ -7,12 +7,14 @@ import numpy as np
 from cvclassic.errors import InputError
 from cvclassic.features.embedding import Embedding, Frozen
 from cvclassic.features.extractor import Extractor, as_pair
+from cvclassic.features.mirror_parts import MirrorParts
 from cvclassic.features.onnx import OnnxNetwork
-from cvclassic.model.kinds import LARGEST, Kind, Shape, Value, agree, floats, maybe, number, sizes, whole
+from cvclassic.model.kinds import LARGEST, Kind, Shape, Value, agree, estimator, floats, maybe, number, sizes, whole
+from cvclassic.model.tree import check, unsavable
 
 LARGEST_SIDE = 4096  # of what a backbone is given, in pixels
 LARGEST_GABOR = 100_000  # pixels of all filters of a bank, side by side
-LARGEST_BUFFER = 2**31  # bytes that PatchDictionary takes for one image
+LARGEST_BUFFER = 2**31  # bytes that PatchDictionary and PatchBank take for one image
 
 
 def check_extractor(extractor: Extractor, shape: Shape, n_classes: int) -> Shape:
@@ -49,6 +51,38 @@ def _check_patches(patches: Extractor, shape: Shape, n_classes: int) -> Shape:
     agree(4 * places * (patches.n_atoms + 2 * pixels) <= LARGEST_BUFFER, "the size of its PatchDictionary's images")
     agree(number(patches.threshold), "threshold of its PatchDictionary")
     return found
+
+
+def _check_bank(bank: Extractor, shape: Shape, n_classes: int) -> Shape:
+    found = check_extractor(bank, shape, n_classes)
+    _, width, *channels = bank.image_shape_
+    pixels = bank.patch_size**2 * (3 if channels else 1)
+    agree(bank.mean_.shape == (pixels,), "mean_ of its PatchBank")
+    agree(bank.whitening_.shape == (pixels, pixels), "whitening_ of its PatchBank")
+    agree(bank.filters_.shape == (bank.n_filters, pixels), "filters_ of its PatchBank")
+    row = 4 * (width - bank.patch_size + 1) * (bank.n_filters + 2 * pixels)
+    agree(row <= LARGEST_BUFFER, "the size of its PatchBank's images")
+    # The kernel takes single precision alone.
+    arrays = (bank.mean_, bank.whitening_, bank.filters_)
+    agree(all(array.dtype == np.float32 for array in arrays), "an array of its PatchBank")
+    return found
+
+
+def _check_mirror_parts(parts: MirrorParts, shape: Shape, n_classes: int) -> Shape:
+    found = check(parts.extractor_, shape, n_classes)
+    agree(found is not None and len(found) == 1, "extractor_ of its MirrorParts")
+    n_values = found[0] // 2 if hasattr(parts.extractor_, "mirror_pairs") else found[0]
+    agree(parts.mean_.shape == (n_values,), "mean_ of its MirrorParts")
+    axes = parts.symmetric_axes_
+    agree(axes.shape == (n_values, axes.shape[1]) and axes.size > 0, "symmetric_axes_ of its MirrorParts")
+    agree(parts.antisymmetric_axes_.shape == axes.shape, "antisymmetric_axes_ of its MirrorParts")
+    return (2 * axes.shape[1],)
+
+
+def _restore_mirror_parts(parts: MirrorParts, fitted: dict[str, Value]) -> None:
+    for name, value in fitted.items():
+        setattr(parts, name, value)
+    parts.extractor = parts.extractor_  # as it was given it is not kept: with its parameters, it is the fitted one
 
 
 def _check_deskew(deskew: object, shape: Shape, n_classes: int) -> Shape:
@@ -152,6 +186,20 @@ KINDS = [
         "cvclassic.features.PatchDictionary",
         _SHAPE | {"mean_": floats(1), "whitening_": floats(2), "atoms_": floats(2)},
         _check_patches,
+    ),
+    Kind(
+        "cvclassic.features.PatchBank",
+        _SHAPE | {"mean_": floats(1), "whitening_": floats(2), "filters_": floats(2), "threshold_": number},
+        _check_bank,
+    ),
+    Kind(
+        "cvclassic.features.MirrorParts",
+        {"extractor_": estimator}
+        | {"mean_": floats(1), "symmetric_axes_": floats(2), "antisymmetric_axes_": floats(2)},
+        _check_mirror_parts,
+        left_out={"extractor": None},
+        restore=_restore_mirror_parts,
+        refuse=lambda parts: unsavable(parts.extractor),
     ),
     Kind("cvclassic.features.Deskew", check=_check_deskew),
     Kind("cvclassic.features.Embedding", **EMBEDDING),

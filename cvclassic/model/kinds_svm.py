@@ -6,20 +6,21 @@ from cvclassic.model.kinds import (
     agree,
     check_classes,
     estimator,
+    flag,
     floats,
     integers,
     maybe,
     number,
     whole,
 )
-from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
+from cvclassic.svm import KernelRidge, KernelSVM, LinearSVM, OpenCVSVM
 from cvclassic.svm.kernel import BACKENDS, KERNELS
 from cvclassic.svm.opencv import CV2_KERNELS
 
 LARGEST_DEGREE = 1000
 
 
-def _check_head(svm: LinearSVM | KernelSVM | OpenCVSVM, shape: Shape, n_classes: int) -> int:
+def _check_head(svm: LinearSVM | KernelRidge | KernelSVM | OpenCVSVM, shape: Shape, n_classes: int) -> int:
     """Features and classes are those that the model has; returns the number of classes."""
     name = type(svm).__name__
     agree(check_classes(svm.classes_, n_classes) and len(svm.classes_) > 1, f"classes_ of its {name}")
@@ -83,6 +84,17 @@ def _restore_kernel(svm: KernelSVM, fitted: dict[str, object]) -> None:
             setattr(svm, name, value)
 
 
+def _check_ridge(svm: KernelRidge, shape: Shape, n_classes: int) -> None:
+    k, d = _check_head(svm, shape, n_classes), svm.n_features_in_
+    n = len(svm.vectors_)
+    agree(flag(svm.mirror_parts) and not (svm.mirror_parts and d % 2), "mirror_parts of its KernelRidge")
+    agree(0 < svm.gamma_ < 1e30, "gamma_ of its KernelRidge")
+    agree(n > 0 and svm.vectors_.shape == (n, d), "vectors_ of its KernelRidge")
+    agree(svm.half_squares_.shape == (n,), "half_squares_ of its KernelRidge")
+    agree(svm.dual_coef_.shape == (n, 1 if k == 2 else k), "dual_coef_ of its KernelRidge")
+    agree(svm.center_.shape == (d,), "center_ of its KernelRidge")
+
+
 def _check_opencv(svm: OpenCVSVM, shape: Shape, n_classes: int) -> None:
     k = _check_head(svm, shape, n_classes)
     agree(svm.kernel in CV2_KERNELS, "kernel of its OpenCVSVM")
@@ -111,6 +123,13 @@ KINDS = [
         "cvclassic.svm.LinearSVM",
         _HEAD | {"coef_": floats(2), "intercept_": floats(1), "n_iter_": whole},
         _check_linear,
+    ),
+    Kind(
+        "cvclassic.svm.KernelRidge",
+        _HEAD
+        | {"vectors_": floats(2), "half_squares_": floats(1), "dual_coef_": floats(2), "center_": floats(1)}
+        | {"gamma_": number, "n_iter_": whole, "residual_": number},
+        _check_ridge,
     ),
     Kind(
         "cvclassic.svm.KernelSVM",

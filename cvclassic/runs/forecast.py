@@ -41,6 +41,7 @@ RATES = {
     "resnet_small": Rate(4.0, 1.7e-3),
     "champion_svm": Rate(5.0, 8e-4, 2.7e-8),
     "patches_svm": Rate(10.0, 3.8e-3),
+    "patch_kernel": Rate(2.0, 3.2e-3, 4e-8),
     "most_frequent": Rate(0.3, 0.0),
 }
 

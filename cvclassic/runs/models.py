@@ -21,6 +21,8 @@ from cvclassic.runs.plan import RunData
 from cvclassic.runs.reading import MODEL
 from cvclassic.runs.spec import KEEP_NONE
 
+LARGEST_KEPT = 2**28  # bytes of a job's model: kernel ridge keeps all training rows, 1.2 GB of CIFAR-10
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -44,19 +46,28 @@ class ModelCard:
 def keep_model(outcome: Outcome, job: Job, data: RunData, folder: Path) -> Outcome:
     """Write the model of a job that has just been fitted into its folder, where the run keeps models.
 
-    Its probabilities rest on the validation images. What can't be saved is not kept, and the outcome has a warning: of
-    a user's own file nothing could be said before.
+    Its probabilities rest on the validation images. What can't be saved, or is larger than `LARGEST_KEPT`, is not kept,
+    and the outcome has a warning: of a user's own file nothing could be said before.
     """
     if data.spec.keep == KEEP_NONE or outcome.estimator is None or outcome.result.family == BASELINE:
         return outcome
-    part = data.part(job)
+    part, size = data.part(job), outcome.result.model_bytes or 0
+    if size > LARGEST_KEPT:
+        return _warned(
+            outcome,
+            f"its model takes {size / 1e6:,.0f} MB; a run keeps those of up to {LARGEST_KEPT / 1e6:,.0f} MB. "
+            "cvclassic train makes a file of it",
+        )
     try:
         known = {"pipeline": job.pipeline, "dataset": job.dataset, "n_train": job.n_train}
         _model(outcome.estimator, part, ModelCard(outcome.calibration, known)).save(folder / MODEL)
     except Exception as error:  # the job is done, whatever becomes of its model
-        told = f"it can't be taken home as a file: {one_line(error)}"
-        return replace(outcome, result=replace(outcome.result, warnings=(*outcome.result.warnings, told)))
+        return _warned(outcome, f"it can't be taken home as a file: {one_line(error)}")
     return outcome
+
+
+def _warned(outcome: Outcome, told: str) -> Outcome:
+    return replace(outcome, result=replace(outcome.result, warnings=(*outcome.result.warnings, told)))
 
 
 def whole(dataset: Dataset) -> Dataset:

@@ -1,4 +1,4 @@
-"""What the three classifiers ask of their input, in one place."""
+"""What the classifiers ask of their input, in one place."""
 
 import numpy as np
 from scipy.sparse import issparse

@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 
 from cvclassic.errors import InputError
 from cvclassic.features import PatchDictionary
-from cvclassic.features.patch_dictionary import _kmeans, _zca
+from cvclassic.features.patch_dictionary import _kmeans, zca
 
 RNG = np.random.default_rng(6)
 COLOR = RNG.integers(0, 256, (12, 12, 13, 3), dtype=np.uint8)
@@ -53,8 +53,8 @@ def test_the_papers_encoding(X, encoding, dictionary):
 def test_whitening():
     patches = RNG.normal(size=(3000, 9)) @ RNG.normal(size=(9, 9))
     patches = (patches - patches.mean(axis=0)).astype(np.float32)
-    whitening = _zca(patches, 0.1)
-    assert np.abs(whitening - _zca(patches, 1.0)).max() > 0.1
+    whitening = zca(patches, 0.1)
+    assert np.abs(whitening - zca(patches, 1.0)).max() > 0.1
     covariance = np.cov((patches @ whitening).T, bias=True)
     values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
     expected = (vectors * (values / (values + 0.1))) @ vectors.T  # 1 but for the regularization

@@ -9,7 +9,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
 from cvclassic.errors import InputError
-from cvclassic.features import HOG
+from cvclassic.features import HOG, MirrorParts
+from cvclassic.svm import KernelRidge, LinearSVM
 from tests.model.models import digits, fitted_model
 
 
@@ -29,5 +30,17 @@ def test_a_header_has_the_name_of_its_file_where_that_can_be_one(gray_model, tmp
 def test_what_can_not_be_exported_leaves_nothing_behind(tmp_path, to):
     model = fitted_model(make_pipeline(HOG(cell_size=4), RandomForestClassifier(2)), 2, color=False)
     with pytest.raises(InputError, match="RandomForestClassifier"):
+        model.export(tmp_path / "model", to=to)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("to", ["onnx", "c"])
+@pytest.mark.parametrize(
+    ("steps", "part"),
+    [((HOG(cell_size=4), KernelRidge()), "KernelRidge"), ((MirrorParts(HOG(cell_size=4)), LinearSVM()), "MirrorParts")],
+)
+def test_kernel_ridge_and_mirror_parts_say_that_they_are_for_files_of_their_own(tmp_path, to, steps, part):
+    model = fitted_model(make_pipeline(*steps), 3, color=False)
+    with pytest.raises(InputError, match=rf"{part}.* can't be exported to {'ONNX' if to == 'onnx' else 'C'}"):
         model.export(tmp_path / "model", to=to)
     assert os.listdir(tmp_path) == []

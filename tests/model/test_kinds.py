@@ -28,7 +28,17 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cvclassic.augmentation import AffineAugmentation, MirrorAugmentation, predict_with_scores
 from cvclassic.errors import InputError
-from cvclassic.features import HOG, LBP, ColorHistogram, Deskew, GaborBank, PatchDictionary, SobelHistogram
+from cvclassic.features import (
+    HOG,
+    LBP,
+    ColorHistogram,
+    Deskew,
+    GaborBank,
+    MirrorParts,
+    PatchBank,
+    PatchDictionary,
+    SobelHistogram,
+)
 from cvclassic.model import kinds, load_model, read_model, register, unsavable
 from cvclassic.model.archive import archive_bytes
 from cvclassic.model.arrays import from_npy, to_npy
@@ -36,7 +46,7 @@ from cvclassic.model.files import model_bytes
 from cvclassic.model.kinds import Kind
 from cvclassic.neural import NeuralClassifier, mlp
 from cvclassic.runs.pipelines import load_pipeline
-from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
+from cvclassic.svm import KernelRidge, KernelSVM, LinearSVM, OpenCVSVM
 from tests.model import own_parts
 from tests.model.models import digits, fitted_model
 from tests.model.mutations import members_of, with_description
@@ -262,3 +272,32 @@ def test_a_part_in_a_pipeline_file_is_the_same_however_often_the_file_is_run(tmp
     estimator = load_pipeline(path).build(None)
     load_pipeline(path)
     assert b'"brought.flat"' in assert_saved(estimator)
+
+
+@pytest.mark.parametrize("mirror_parts", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_kernel_ridge_on_parts_of_mirror_images(n_classes, mirror_parts):
+    bank = PatchBank(n_filters=8, patch_size=4, n_patches=500, random_state=0)
+    union = FeatureUnion([("a", MirrorParts(bank, n_components=9)), ("b", MirrorParts(HOG(cell_size=4)))])
+    ridge = KernelRidge(mirror_parts=mirror_parts, class_weight="balanced")
+    content = assert_saved(make_pipeline(union, ridge), n_classes, color=n_classes == 3)
+    assert len(content) > 4 * 160 * 9
+
+    def swapped(description):
+        union = description["pipeline"]["parameters"]["steps"][0]["tuple"][1]
+        fitted = union["parameters"]["transformer_list"][0]["tuple"][1]["fitted"]
+        fitted["mean_"], fitted["symmetric_axes_"] = fitted["symmetric_axes_"], fitted["mean_"]
+
+    with pytest.raises(InputError, match="MirrorParts has no mean_"):
+        read_model(with_description(content, swapped))
+    members = members_of(content)
+    steps = json.loads(members["model.json"])["pipeline"]["parameters"]["steps"]
+    for name in ("vectors_", "dual_coef_", "half_squares_", "center_"):
+        member = steps[1]["tuple"][1]["fitted"][name]["array"]
+        fewer = from_npy(members[member])[:-1]
+        with pytest.raises(InputError, match=f"{name} of its KernelRidge does not fit|KernelRidge does not fit"):
+            read_model(archive_bytes(members | {member: to_npy(fewer)}))
+
+
+def test_what_an_extractor_of_mirror_parts_can_not_be_saved_for_is_told():
+    assert "NotRegistered can't be saved" in unsavable(make_pipeline(MirrorParts(own_parts.NotRegistered())))

@@ -57,11 +57,11 @@ SHAPES = [(28, 28), (20, 20), (48, 40, 3)]
 CLASSICAL = [name for name, file in builtin_pipelines().items() if file.family == "classical"]
 
 
-# A dictionary of patches takes long to learn, so that patches_svm has one shape only.
+# A dictionary of patches takes long to learn, so that patches_svm has one shape only; so do banks of colored patches.
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
-        pytest.param(n, s, marks=[pytest.mark.slow] * (n == "patches_svm"))
+        pytest.param(n, s, marks=[pytest.mark.slow] * (n == "patches_svm" or (n == "patch_kernel" and len(s) == 3)))
         for n in CLASSICAL
         for s in SHAPES
         if n != "patches_svm" or len(s) == 3

@@ -1,4 +1,4 @@
-"""What all three classifiers owe their users: scikit-learn's conventions, and clear errors."""
+"""What all classifiers owe their users: scikit-learn's conventions, and clear errors."""
 
 import copy
 import pickle
@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cvclassic.errors import InputError
-from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
+from cvclassic.svm import KernelRidge, KernelSVM, LinearSVM, OpenCVSVM
 
-ESTIMATORS = [LinearSVM(), KernelSVM(), OpenCVSVM(), OpenCVSVM(kernel="linear")]
+ESTIMATORS = [LinearSVM(), KernelSVM(), KernelRidge(), OpenCVSVM(), OpenCVSVM(kernel="linear")]
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def digits():
 @parametrize_with_checks(
     [
         LinearSVM(),
+        KernelRidge(),
         KernelSVM(),
         KernelSVM(backend="sklearn"),
         KernelSVM(backend="nystroem", n_landmarks=50),
@@ -61,9 +62,10 @@ def test_labels_may_be_strings(estimator, digits):
 def test_works_in_pipelines_and_searches(estimator, digits):
     X, y = digits
     name = type(estimator).__name__.lower()
-    search = GridSearchCV(make_pipeline(StandardScaler(), estimator), {f"{name}__C": [1e-6, 1.0]}, cv=2)
+    parameter, bad, good = ("alpha", 1e6, 1e-2) if isinstance(estimator, KernelRidge) else ("C", 1e-6, 1.0)
+    search = GridSearchCV(make_pipeline(StandardScaler(), estimator), {f"{name}__{parameter}": [bad, good]}, cv=2)
     search.fit(X[:300], y[:300])
-    assert search.best_params_ == {f"{name}__C": 1.0}
+    assert search.best_params_ == {f"{name}__{parameter}": good}
     assert search.score(X[300:600], y[300:600]) > 0.8
 
 
@@ -88,8 +90,9 @@ def test_bad_input_is_named(estimator, digits):
         clone(estimator).fit(X.reshape(-1, 8, 8)[0, 0], y)
     with pytest.raises(InputError, match="Unknown label type"):
         clone(estimator).fit(X, np.linspace(0, 1, 100))
-    with pytest.raises(InputError, match="C=-1 is not a number above 0"):
-        clone(estimator).set_params(C=-1).fit(X, y)
+    parameter = "alpha" if isinstance(estimator, KernelRidge) else "C"
+    with pytest.raises(InputError, match=f"{parameter}=-1 is not a number above 0"):
+        clone(estimator).set_params(**{parameter: -1}).fit(X, y)
     with pytest.raises(InputError, match="class_weight names"):
         clone(estimator).set_params(class_weight={77: 2.0}).fit(X, y)
     fitted = clone(estimator).fit(X, y)
