@@ -159,7 +159,7 @@ class PatchBank(Extractor):
 
     def _drawn(self, X, n_patches, random) -> np.ndarray:
         """Normalized patches from random places, (n_patches, pixels of a patch)."""
-        from cvclassic.features.kernels import normalized_patches
+        from cvclassic.features.kernels.patches import normalized_patches
 
         limits = (len(X), *self._places(X.shape[1:]))
         places = np.stack([random.randint(limit, size=n_patches) for limit in limits], axis=1)
@@ -179,7 +179,7 @@ class PatchBank(Extractor):
         return candidates.vectors[random.permutation(clear)[: self.n_filters // 2]]
 
     def _prepare(self, image_shape, dtype):
-        from cvclassic.features.patch_bank_kernels import patch_bank
+        from cvclassic.features.kernels.patch_bank import patch_bank
 
         cells = check_grid(self.grid, image_shape)
         height, width = self._places(image_shape)

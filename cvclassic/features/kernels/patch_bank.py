@@ -1,16 +1,14 @@
 """The loops of `PatchBank`: patches, whitening, products, thresholds and sums, a strip of an image at a time."""
 
 import numpy as np
-from numba import njit
 
-from cvclassic.features.kernels import normalized_patches
-
-_fast = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+from cvclassic.features.kernels.patches import normalized_patches
+from cvclassic.features.kernels.shared import fast
 
 _FLAT = np.float32(1e-6)  # what is added to a squared length: a patch without any contrast stays 0
 
 
-@_fast
+@fast
 def patch_bank(images, scale, regularization, whitening, bias, filters, threshold, row_cells, column_cells, strip, out):
     """Sum over cells by how much each filter's cosine with a patch exceeds a threshold, upwards and downwards.
 
@@ -59,7 +57,7 @@ def patch_bank(images, scale, regularization, whitening, bias, filters, threshol
         _take_roots(out[i])
 
 
-@_fast
+@fast
 def _to_length_1(whitened, bias):
     """Take `bias` off each row, and bring it to length 1."""
     for p in range(whitened.shape[0]):
@@ -72,7 +70,7 @@ def _to_length_1(whitened, bias):
             whitened[p, j] *= factor
 
 
-@_fast
+@fast
 def _add_up(products, first, last, threshold, up, down):
     """Sum what exceeds the threshold in the rows from `first` to before `last`, upwards and downwards by itself."""
     zero = np.float32(0)
@@ -85,7 +83,7 @@ def _add_up(products, first, last, threshold, up, down):
             down[k] += below if below > zero else zero
 
 
-@_fast
+@fast
 def _take_roots(cells):
     for row in range(cells.shape[0]):
         for column in range(cells.shape[1]):
