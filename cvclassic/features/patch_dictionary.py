@@ -11,11 +11,13 @@ from cvclassic.features.extractor import (
     check_positive_int,
     for_kernels,
     grid_edges,
+    images_of,
     in_blocks,
     output_array,
     with_channels,
 )
 from cvclassic.images import check_images
+from cvclassic.lazy import gather, is_lazy
 
 _BYTES_PER_BLOCK = 32 << 20  # products of patches and atoms that are held at a time
 
@@ -88,24 +90,17 @@ class PatchDictionary(Extractor):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Learn whitening and dictionary from patches drawn at random from the images of `X`."""
-        from cvclassic.features.kernels import normalized_patches
+        """Learn whitening and dictionary from patches drawn at random from the images of `X`.
 
-        X = check_images(X)
+        A Dask array is computed where patches lie, once, and the patches are those of the same array in memory.
+        """
+        X = images_of(X)
         self._check(X.shape[1:])
         random = check_random_state(self.random_state)
-        size, channels = self.patch_size, 3 if X.ndim == 4 else 1
-        limits = (len(X), X.shape[1] - size + 1, X.shape[2] - size + 1)
-        places = np.stack([random.randint(limit, size=self.n_patches) for limit in limits], axis=1)
-        chosen, places[:, 0] = np.unique(places[:, 0], return_inverse=True)
-        patches = np.empty((self.n_patches, size * size * channels), np.float32)
-        normalized_patches(
-            for_kernels(with_channels(X)[chosen]),
-            places,
-            _scale(X.dtype),
-            np.float32(self.contrast_regularization),
-            patches,
-        )
+        limits = (len(X), *(side - self.patch_size + 1 for side in X.shape[1:3]))
+        rows, *corners = (random.randint(limit, size=self.n_patches) for limit in limits)
+        corners = np.stack(corners, axis=1)
+        patches = gather(self._cut, X, rows, corners) if is_lazy(X) else self._cut(X, rows, corners)
         self.mean_ = patches.mean(axis=0)
         self.whitening_ = _zca(patches - self.mean_, self.whitening_regularization)
         self.atoms_ = self._atoms((patches - self.mean_) @ self.whitening_, random)
@@ -119,6 +114,8 @@ class PatchDictionary(Extractor):
         """Encode every image; see `Extractor.transform`."""
         check_is_fitted(self)
         X = self._checked(X)
+        if is_lazy(X):
+            return self._lazily(X, self._n_features(X.shape[1:]), out)
         out = output_array((len(X), self._n_features(X.shape[1:])), out)
         encode = self._prepare(X.shape[1:], X.dtype)
         step = self._images_per_block(X.shape[1:])
@@ -166,6 +163,22 @@ class PatchDictionary(Extractor):
             for sign in signs
             for k in range(self.n_atoms)
         ]
+
+    def _cut(self, images: np.ndarray, rows: np.ndarray, corners: np.ndarray) -> np.ndarray:
+        """The normalized patches at the corners (m, 2) of the images `rows` (m,): (m, pixels of a patch), float32."""
+        from cvclassic.features.kernels import normalized_patches
+
+        images = check_images(images)
+        chosen, row = np.unique(rows, return_inverse=True)
+        patches = np.empty((len(rows), self.patch_size**2 * (3 if images.ndim == 4 else 1)), np.float32)
+        normalized_patches(
+            for_kernels(with_channels(images)[chosen]),
+            np.column_stack([row, corners]),
+            _scale(images.dtype),
+            np.float32(self.contrast_regularization),
+            patches,
+        )
+        return patches
 
     def _atoms(self, whitened: np.ndarray, random) -> np.ndarray:
         first = whitened[random.choice(len(whitened), self.n_atoms, replace=False)]

@@ -9,6 +9,7 @@ from cvclassic.features.embedding import Embedding, Frozen
 from cvclassic.features.extractor import Extractor, as_pair
 from cvclassic.features.onnx import OnnxNetwork
 from cvclassic.model.kinds import LARGEST, Kind, Shape, Value, agree, floats, maybe, number, sizes, whole
+from cvclassic.model.kinds_sklearn import PCA_FITTED, SCALER_FITTED, check_pca, check_standard_scaler
 
 LARGEST_SIDE = 4096  # of what a backbone is given, in pixels
 LARGEST_GABOR = 100_000  # pixels of all filters of a bank, side by side
@@ -155,4 +156,6 @@ KINDS = [
     ),
     Kind("cvclassic.features.Deskew", check=_check_deskew),
     Kind("cvclassic.features.Embedding", **EMBEDDING),
+    Kind("cvclassic.features.PCA", PCA_FITTED, check_pca),
+    Kind("cvclassic.features.StandardScaler", SCALER_FITTED, check_standard_scaler),
 ]

@@ -149,7 +149,7 @@ def test_bad_batches(extractor):
 
 def test_every_extractor_is_compiled_ahead():
     ahead = {type(extractor).__name__ for group in GROUPS for extractor in group}
-    assert ahead == set(features.__all__) - {"show", "stream", "Embedding"}  # which has no kernels
+    assert ahead == set(features.__all__) - {"show", "stream", "Embedding", "PCA", "StandardScaler"}  # without kernels
     for group in GROUPS:
         compile_kernels(group)
 
