@@ -1,6 +1,6 @@
 """HOG and a linear SVM on Dask arrays: what growth costs, measured, and worked out for clusters of other sizes.
 
-    python benchmarks/scaling.py --measure [--out FILE]      # two workers of 1 thread and 2 GiB; 100,000 to 2,000,000 images
+    python benchmarks/scaling.py --measure [--out FILE]      # 100,000 to 2,000,000 images, two workers of 2 GiB
     python benchmarks/scaling.py --images 1e10 --workers 500 [--measured FILE]
 
 `--measure` makes images of 32 x 32 pixels, RGB, by chunk (3 KiB each, ten classes, seeded), and fits on each number of
@@ -26,7 +26,7 @@ from cvclassic.runs.measure import peak_memory_bytes
 from cvclassic.svm import LinearSVM
 
 SIZES = [100_000, 200_000, 500_000, 1_000_000, 2_000_000]
-CHUNK = 25_000  # images
+CHUNK = 50_000  # images
 CLASSES, SIDE = 10, 32
 WORKERS, LIMIT = 2, 2 << 30
 HELD = 0.1  # of a worker's limit: chunks and sums that it holds; what is more is spilled
@@ -84,7 +84,8 @@ def measure(sizes: list[int], chunk: int, out: Path | None) -> None:
         peaks = ", ".join(f"{name} {bytes_ >> 20}" for name, bytes_ in dask["peaks"].items())
         print(
             f"{n:10,} {dask['passes']:6} {seconds[0]:8.1f} {seconds[0] / n * 1e6:8.1f} "
-            f"{dask['fit'] / dask['passes'] / n * 1e6:8.1f} {seconds[1]:8.1f} {seconds[0] / seconds[1]:6.3f} {difference:10.1e}  {peaks}, plain {plain['peak'] >> 20}",
+            f"{dask['fit'] / dask['passes'] / n * 1e6:8.1f} {seconds[1]:8.1f} "
+            f"{seconds[0] / seconds[1]:6.3f} {difference:10.1e}  {peaks}, plain {plain['peak'] >> 20}",
             flush=True,
         )
     last = rows[-1]["dask"]
@@ -210,10 +211,11 @@ def sheet(n: int, workers: int, measured: dict) -> list[str]:
         f"features   {_size(n * FEATURES * 4)}, {_size(per_worker)} a worker: "
         + ("in memory" if held else f"what is beyond {_size(TARGET * LIMIT)} is spilled to its disk"),
         f"           computed anew in each pass instead: {_time((passes - 1) * making)} more, and no disk",
-        f"memory     {_size(measured['peak'])} a worker at its peak, besides {_size(min(per_worker, TARGET * LIMIT))} "
-        "of features",
+        f"memory     {_size(measured['peak'])} a worker at its peak, and up to "
+        f"{_size(min(per_worker, TARGET * LIMIT))} of features that it holds",
         f"traffic    {_size(traffic)} of sums in a pass, {_size(traffic / workers)} a worker, "
-        f"{_time(traffic / workers / NETWORK)} at {_size(NETWORK)}/s; weights {_size(workers * 16 * CLASSES * FEATURES)}",
+        f"{_time(traffic / workers / NETWORK)} at {_size(NETWORK)}/s; weights "
+        f"{_size(workers * 16 * CLASSES * FEATURES)}",
         *(["Scheduling takes longer than the work: make chunks larger."] if scheduling["pass"] > work["pass"] else []),
         "",
         "Assumed: workers as fast as those that were measured, each with a core of its own; images come as fast as the",

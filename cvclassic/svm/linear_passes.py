@@ -4,6 +4,7 @@ What a pass needs of the rows is a sum over them. The batches of a stream and th
 they add up, and share what is added, `Sums`, and what is done with it, `solve_by_passes`.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,11 @@ import numpy as np
 from cvclassic.svm.threads import in_parallel, sum_in_parallel
 
 BLOCK_ROWS = 4096
+SLICE_ROWS = 1 << 14  # whose margins stay in the caches, and below malloc's limit for memory of its own
 GRAM_FEATURES = 8000  # up to here a Gram matrix is made
 LENGTHS = 0.5 ** np.arange(1, 16)  # step lengths that a pass tries at once, beside the full step
 STEPS = np.concatenate([[1.0], LENGTHS])
+_of_thread = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +59,25 @@ class Sums:
         """Rows (n, d), the codes of their classes (n,), and their own weights (n,) or None."""
 
         def one_problem(k):
-            sign, factor = point.signs[k, codes].astype(X.dtype), point.weights[k, codes].astype(X.dtype)
-            if weight is not None:
-                factor *= weight.astype(X.dtype)
-            old, new = (X @ np.stack([point.W[k], point.W[k] + point.P[k]]).astype(X.dtype).T).T * sign
-            for i, length in enumerate(STEPS if point.P[k].any() else STEPS[:1]):
-                hinge = np.maximum(1 - (old + X.dtype.type(length) * (new - old)), 0)
-                self.losses[k, i] += (factor * hinge * hinge).sum(dtype=np.float64)
-            active = new < 1
-            self.active[k] += np.count_nonzero(active)
-            self.slopes[k] += _weighted_sum(np.where(active, new - 1, 0) * sign * factor, X)
-            add_gram(self.grams[k], X, np.flatnonzero(active ^ point.invert[k]), factor)
+            for start in range(0, len(X), SLICE_ROWS):
+                rows = slice(start, start + SLICE_ROWS)
+                self._add_slice(k, X[rows], codes[rows], None if weight is None else weight[rows], point)
 
         in_parallel(one_problem, range(len(point.W)))
         self.rows += len(X)
+
+    def _add_slice(self, k, X, codes, weight, point):
+        sign, factor = point.signs[k, codes].astype(X.dtype), point.weights[k, codes].astype(X.dtype)
+        if weight is not None:
+            factor *= weight.astype(X.dtype)
+        old, new = (X @ np.stack([point.W[k], point.W[k] + point.P[k]]).astype(X.dtype).T).T * sign
+        for i, length in enumerate(STEPS if point.P[k].any() else STEPS[:1]):
+            hinge = np.maximum(1 - (old + X.dtype.type(length) * (new - old)), 0)
+            self.losses[k, i] += (factor * hinge * hinge).sum(dtype=np.float64)
+        active = new < 1
+        self.active[k] += np.count_nonzero(active)
+        self.slopes[k] += _weighted_sum(np.where(active, new - 1, 0) * sign * factor, X)
+        add_gram(self.grams[k], X, np.flatnonzero(active ^ point.invert[k]), factor)
 
     def take(self, other: "Sums") -> None:
         """Add what another one has summed."""
@@ -178,10 +186,22 @@ def add_gram(total, X, chosen, weight) -> None:
 
     def product(start):
         block = chosen[start : start + BLOCK_ROWS]
-        rows = X[block] * np.sqrt(weight[block])[:, None]
+        rows = np.take(X, block, axis=0, out=_scratch((BLOCK_ROWS, X.shape[1]), X.dtype)[: len(block)], mode="clip")
+        rows *= np.sqrt(weight[block])[:, None]
         return rows.T @ rows
 
     total += sum_in_parallel(product, range(0, len(chosen), BLOCK_ROWS), total.shape)
+
+
+def _scratch(shape, dtype) -> np.ndarray:
+    """Memory of this thread's own, whatever is in it: to get fresh memory for each block takes a third of a pass.
+
+    So it is where malloc gives freed memory back to the system at once, as Dask's workers ask it to.
+    """
+    held = getattr(_of_thread, "memory", None)
+    if held is None or held.shape != shape or held.dtype != dtype:
+        held = _of_thread.memory = np.empty(shape, dtype)
+    return held
 
 
 def newton_steps(grams, gradients, C):
