@@ -204,8 +204,8 @@ def sheet(n: int, workers: int, measured: dict) -> list[str]:
         "",
         f"time       {_time(making + passes * one_pass)}: features once {_time(making)}, "
         f"{passes} passes of {_time(one_pass)}",
-        f"           in a pass: work on the chunks {_time(work['pass'])}, scheduling {_time(scheduling['pass'])} beside "
-        f"it, last sums {_time(tree)}",
+        f"           in a pass: work on the chunks {_time(work['pass'])}, beside it scheduling "
+        f"{_time(scheduling['pass'])}, last sums {_time(tree)}",
         f"work       {_time(workers * (making + passes * one_pass))} of one core",
         f"images     {_size(n * SIDE * SIDE * 3)}, read once",
         f"features   {_size(n * FEATURES * 4)}, {_size(per_worker)} a worker: "

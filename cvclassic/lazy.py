@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from sklearn.base import BaseEstimator
 from threadpoolctl import ThreadpoolController
 
 from cvclassic.errors import InputError, MissingDependencyError
@@ -32,7 +31,7 @@ FAN_IN = 4  # sums that are added up at a time, on their way to one
 _here = threading.local()
 _lock = threading.Lock()
 _running = 0  # threads of this process that work on a chunk
-_before = None  # the limit on BLAS, and OpenCV's threads before it
+_limit = None  # on the process, while there are any
 
 
 def is_lazy(X: object) -> bool:
@@ -105,9 +104,14 @@ def lazy_column(y: object, X: dask.array.Array, *, name: str) -> dask.array.Arra
 
 
 def map_chunks(
-    owner: BaseEstimator, method: str, X: dask.array.Array, row_shape: tuple[int, ...], dtype: np.dtype
+    owner: object,
+    method: str,
+    X: dask.array.Array,
+    row_shape: tuple[int, ...],
+    dtype: np.dtype,
+    **arguments: object,
 ) -> dask.array.Array:
-    """`owner.method(X)`, chunk by chunk, as a Dask array of shape (n, *row_shape) and `dtype`; nothing is computed.
+    """`owner.method(X, **arguments)`, chunk by chunk, as a Dask array (n, *row_shape) of `dtype`; nothing is computed.
 
     `owner` is taken as it is now. What it has learned is one datum of the graph, which travels once to each worker.
     Where `method` raises an InputError, that gets the number of the chunk.
@@ -121,6 +125,7 @@ def map_chunks(
         X,
         owner=shared,
         method=method,
+        arguments=arguments,
         row_shape=row_shape,
         out_dtype=np.dtype(dtype),
         chunks=(X.chunks[0], *((side,) for side in row_shape)),
@@ -200,32 +205,56 @@ def in_chunk() -> bool:
 def on_one_thread() -> Iterator[None]:
     """One thread of BLAS, of OpenCV and of our kernels for each thread that is in here.
 
-    BLAS and OpenCV know one number for the process: the first thread that comes sets it, and the last one that leaves
-    sets it back.
+    Most BLAS and OpenCV know one number for the process, which the first thread that comes sets to 1, and the last one
+    that leaves sets back; some BLAS know one for each thread.
     """
-    global _running, _before
+    global _running, _limit
     with _lock:
         if not _running:
-            _before = (_blas().limit(limits=1), cv2.getNumThreads())
-            cv2.setNumThreads(1)
+            _limit = _ProcessLimit()
         _running += 1
     _here.depth = getattr(_here, "depth", 0) + 1
     try:
-        yield
+        with _blas().limit(limits=1):
+            yield
     finally:
         _here.depth -= 1
         with _lock:
             _running -= 1
             if not _running:
-                _before[0].restore_original_limits()
-                cv2.setNumThreads(_before[1])
+                _limit.end()
 
 
-def _apply(chunk, owner, method, row_shape, out_dtype, block_id):
+class _ProcessLimit:
+    """BLAS and OpenCV on one thread, until `end`, by a thread of its own: threadpoolctl heeds the first to set it."""
+
+    def __init__(self):
+        self._begun, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, daemon=True)
+        self._thread.start()
+        self._begun.wait()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _hold(self):
+        before = cv2.getNumThreads()
+        try:
+            with _blas().limit(limits=1):
+                cv2.setNumThreads(1)
+                self._begun.set()
+                self._ended.wait()
+        finally:
+            cv2.setNumThreads(before)
+            self._begun.set()
+
+
+def _apply(chunk, owner, method, arguments, row_shape, out_dtype, block_id):
     if not len(chunk):
         return np.empty((0, *row_shape), out_dtype)
     with _named(block_id[0]), on_one_thread():
-        return np.asarray(getattr(owner, method)(chunk)).astype(out_dtype, copy=False)
+        return np.asarray(getattr(owner, method)(chunk, **arguments)).astype(out_dtype, copy=False)
 
 
 def _reduced(function, number, *values):
