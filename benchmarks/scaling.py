@@ -122,7 +122,7 @@ def by_dask(n: int, chunk: int) -> dict:
             n_workers=WORKERS,
             threads_per_worker=1,
             memory_limit=LIMIT,
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=folder,
         ) as cluster,
         Client(cluster) as client,
@@ -173,7 +173,7 @@ def tasks(n: int, chunk: int) -> dict:
 
     from cvclassic.lazy import reduce_chunks
 
-    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
         X = da.zeros((n, 1), chunks=(chunk, 1)).persist()
         reduce_chunks(len, sum, [X])
         start = time.perf_counter()
