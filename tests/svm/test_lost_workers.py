@@ -16,10 +16,10 @@ from tests.hosts import hosts
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
-SECONDS = 3  # after which a host that doesn't answer is given up; Dask has 5 minutes
+SECONDS = 5  # after which a host that is silent is given up; Dask has 5 minutes, and 12 s at least for TCP
 PATIENCE = {
     "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{SECONDS}s",
-    "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": f"{SECONDS}s",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s",
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": f"{SECONDS}s",
 }
 COMMON = {"env": os.environ | PATIENCE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
