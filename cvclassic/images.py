@@ -42,12 +42,38 @@ def check_images(X, *, name: str = "X") -> np.ndarray:
     InputError
         With the shape, dtype or range that was found, and what to do about it.
     """
+    check_in_memory(X, name=name)
     try:
         X = np.asarray(X)
     except ValueError as error:  # rows of different lengths
         raise InputError(
             f"{name} can't be read as an array: its images must all be of one shape. Resize them."
         ) from error
+    check_image_shape(X, name=name)
+    found = f"{name} has shape {X.shape} and dtype {X.dtype}"
+    if X.dtype == np.uint8:
+        return X
+    if not np.issubdtype(X.dtype, np.floating):
+        raise InputError(f"{found}; images are uint8, or floating point in [0, 1]. {_conversion(X, name)}")
+    low, high = float(X.min()), float(X.max())
+    if not (low >= 0 and high <= 1):  # also false where there is a NaN
+        advice = "Divide by 255." if 1 < high <= 255 and low >= 0 else "Scale the values, and remove NaN."
+        raise InputError(f"{found} and values from {low:g} to {high:g}; floating point images lie in [0, 1]. {advice}")
+    return X.astype(np.float32, copy=False)
+
+
+def check_in_memory(X, *, name: str = "X") -> None:
+    """Raise `InputError` for a Dask array: NumPy would take all of it into memory without a word."""
+    if hasattr(X, "__dask_graph__"):
+        raise InputError(
+            f"{name} is a Dask {type(X).__name__}, and this works on arrays in memory: pass {name}.compute() where it "
+            "fits there. Dask arrays are taken by the extractors, features.PCA, features.StandardScaler, "
+            'svm.LinearSVM and svm.KernelSVM(backend="nystroem").'
+        )
+
+
+def check_image_shape(X, *, name: str = "X") -> None:
+    """Raise `InputError` unless an array, also a lazy one, has the shape of an image batch, whatever its dtype."""
     found = f"{name} has shape {X.shape} and dtype {X.dtype}"
     wanted = "an image batch is (n, height, width) gray or (n, height, width, 3) RGB"
     if X.ndim == 2:
@@ -62,15 +88,6 @@ def check_images(X, *, name: str = "X") -> np.ndarray:
         raise InputError(f"{found}; {wanted}.")
     if 0 in X.shape:
         raise InputError(f"{found}; it holds no pixels.")
-    if X.dtype == np.uint8:
-        return X
-    if not np.issubdtype(X.dtype, np.floating):
-        raise InputError(f"{found}; images are uint8, or floating point in [0, 1]. {_conversion(X, name)}")
-    low, high = float(X.min()), float(X.max())
-    if not (low >= 0 and high <= 1):  # also false where there is a NaN
-        advice = "Divide by 255." if 1 < high <= 255 and low >= 0 else "Scale the values, and remove NaN."
-        raise InputError(f"{found} and values from {low:g} to {high:g}; floating point images lie in [0, 1]. {advice}")
-    return X.astype(np.float32, copy=False)
 
 
 def _conversion(X: np.ndarray, name: str) -> str:

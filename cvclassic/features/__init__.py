@@ -2,7 +2,8 @@
 
 Each takes a whole batch, `(n, height, width)` gray or `(n, height, width, 3)` RGB, uint8 or floating point in [0, 1],
 and gives a C-contiguous float32 array `(n, d)`; `Deskew` alone gives images again, to stand before another extractor,
-and `MirrorParts` stands around one.
+and `MirrorParts` stands around one. `PCA` and `StandardScaler` are scikit-learn's. All of them take Dask arrays too,
+and give Dask arrays.
 """
 
 from cvclassic.features.color_grid import ColorGrid
@@ -22,6 +23,7 @@ from cvclassic.features.stream import stream
 __all__ = [
     "HOG",
     "LBP",
+    "PCA",
     "ColorGrid",
     "ColorHistogram",
     "Deskew",
@@ -31,6 +33,16 @@ __all__ = [
     "PatchBank",
     "PatchDictionary",
     "SobelHistogram",
+    "StandardScaler",
     "show",
     "stream",
 ]
+
+
+def __getattr__(name: str):
+    """Load `PCA` and `StandardScaler` when they are used: scikit-learn's take a tenth of a second."""
+    if name in ("PCA", "StandardScaler"):
+        from cvclassic.features import statistics
+
+        return getattr(statistics, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

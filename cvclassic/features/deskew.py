@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cvclassic.features.extractor import ImageTransformer, for_kernels, in_blocks, with_channels
-from cvclassic.images import check_images, to_gray
+from cvclassic.features.extractor import ImageTransformer, for_kernels, images_of, in_blocks, with_channels
+from cvclassic.images import to_gray
+from cvclassic.lazy import is_lazy, map_chunks
 
 
 class Deskew(ImageTransformer):
@@ -18,7 +19,7 @@ class Deskew(ImageTransformer):
 
     def fit(self, X, y=None):
         """Check the batch; nothing is learned."""
-        check_images(X)
+        images_of(X)
         return self
 
     def transform(self, X) -> np.ndarray:
@@ -26,16 +27,18 @@ class Deskew(ImageTransformer):
 
         Parameters
         ----------
-        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+        X : ndarray or Dask array of shape (n, height, width) or (n, height, width, 3)
             uint8, or floating point in [0, 1].
 
         Returns
         -------
-        ndarray of the shape of X; uint8, or float32 for floating point images
+        ndarray of the shape of X; uint8, or float32 for floating point images. Of a Dask array a Dask array.
         """
         from cvclassic.features.kernels.deskew import deskew
 
-        X = check_images(X)
+        X = images_of(X)
+        if is_lazy(X):
+            return map_chunks(self, "transform", X, X.shape[1:], np.uint8 if X.dtype == np.uint8 else np.float32)
         out = np.empty_like(X, order="C")
         scale = 1.0 if X.dtype == np.uint8 else 255.0
 

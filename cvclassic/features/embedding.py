@@ -5,6 +5,7 @@ activation feature for generic visual recognition" (ICML 2014) and Razavian et a
 workshops 2014).
 """
 
+import copy
 import hashlib
 import json
 import stat
@@ -18,10 +19,11 @@ import cv2
 import numpy as np
 
 from cvclassic.errors import InputError
-from cvclassic.features.extractor import Extractor, as_pair, output_array
+from cvclassic.features.extractor import Extractor, as_pair, images_of, output_array
 from cvclassic.features.known import Known
 from cvclassic.features.onnx import OnnxNetwork
 from cvclassic.images import check_images, is_color
+from cvclassic.lazy import is_lazy
 
 BATCH = 32  # images that are resized at a time: 19 MB of 224 x 224
 LARGEST_JSON = 2**16  # bytes
@@ -60,7 +62,8 @@ class Embedding(Extractor):
     Gray images are repeated to three channels. Images are resized to `size`: enlarged with linear interpolation (with
     EfficientNet-Lite0 and a linear SVM on 2,000 images of CIFAR-10, 76.6 % of 3,000 validation images; cubic gave
     74.2 %), reduced by the mean over areas. It is stateless as other extractors are;
-    `fit` reads the backbone, so that a fitted one needs its file no more, and has it in its pickle.
+    `fit` reads the backbone, so that a fitted one needs its file no more, and has it in its pickle. With Dask arrays
+    it is read where `transform` is called, and travels once to each worker, without `known`.
 
     Parameters
     ----------
@@ -123,16 +126,20 @@ class Embedding(Extractor):
         self._frozen().embed(check_images(X))
 
     def fit(self, X, y=None) -> "Embedding":
-        """Read the backbone and run it on one of the images; nothing is learned."""
-        X = check_images(X)
+        """Read the backbone and run it on one of the images, on a black one for a Dask array; nothing is learned."""
+        X = images_of(X)
         self.frozen_ = self.open()
-        self.n_features_ = self.frozen_.embed(X[:1]).shape[1]
+        self.n_features_ = self._width(self.frozen_, X)
         self.image_shape_ = X.shape[1:]
         return self
 
     def transform(self, X, out=None) -> np.ndarray:
         """Embed every image; takes and returns what `Extractor.transform` does."""
         X, frozen = self._checked(X), self._frozen()
+        if is_lazy(X):
+            carried = copy.copy(self).set_params(known=None)
+            carried.frozen_, carried.image_shape_ = frozen, X.shape[1:]
+            return carried._lazily(X, self._width(frozen, X), out)
         found = self.known.find(frozen.key, X) if self.known is not None else None
         if found is None:
             features = frozen.embed(X)
@@ -146,6 +153,10 @@ class Embedding(Extractor):
         if new.any():
             out[new] = frozen.embed(X[new])
         return out
+
+    def _width(self, frozen: "Frozen", X) -> int:
+        one = np.zeros((1, *X.shape[1:]), np.uint8) if is_lazy(X) else X[:1]
+        return frozen.embed(one).shape[1]
 
     def _frozen(self) -> "Frozen":
         return getattr(self, "frozen_", None) or self.open()

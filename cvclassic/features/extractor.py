@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from cvclassic.errors import InputError
 from cvclassic.images import check_images
+from cvclassic.lazy import in_chunk, is_lazy, lazy_images, map_chunks
 
 NORMALIZATIONS = (None, "l1", "sqrt", "l2")  # in the order in which the kernels number them
 
@@ -46,8 +47,8 @@ class Extractor(ImageTransformer):
 
         Parameters
         ----------
-        X : ndarray of shape (n, height, width) or (n, height, width, 3)
-            uint8, or floating point in [0, 1].
+        X : ndarray or Dask array of shape (n, height, width) or (n, height, width, 3)
+            uint8, or floating point in [0, 1]. Of a Dask array nothing is computed.
         y : ignored
 
         Raises
@@ -55,7 +56,7 @@ class Extractor(ImageTransformer):
         InputError
             For an unusable batch or parameter; the message says which.
         """
-        X = check_images(X)
+        X = images_of(X)
         self._check(X.shape[1:])
         self.image_shape_ = X.shape[1:]
         return self
@@ -65,25 +66,33 @@ class Extractor(ImageTransformer):
 
         Parameters
         ----------
-        X : ndarray of shape (n, height, width) or (n, height, width, 3)
+        X : ndarray or Dask array of shape (n, height, width) or (n, height, width, 3)
             uint8, or floating point in [0, 1]; after `fit`, images of the same shape as there.
         out : ndarray of shape (n, d), float32, C-contiguous, optional
             Where to put the features: memory that is used again needs not be made again.
 
         Returns
         -------
-        ndarray of shape (n, d), float32, C-contiguous; `out` where it is given
+        ndarray of shape (n, d), float32, C-contiguous; `out` where it is given. Of a Dask array a Dask array, with its
+        chunks along the first axis; nothing is computed yet.
         """
         X = self._checked(X)
         self._check(X.shape[1:])
+        if is_lazy(X):
+            return self._lazily(X, self._n_features(X.shape[1:]), out)
         out = output_array((len(X), self._n_features(X.shape[1:])), out)
         extract = self._prepare(X.shape[1:], X.dtype)
         in_blocks(lambda block: extract(for_kernels(X[block]), out[block]), len(X), X.shape[1] * X.shape[2])
         return out
 
-    def _checked(self, X) -> np.ndarray:
+    def _lazily(self, X, n_features: int, out):
+        if out is not None:
+            raise InputError("out is for arrays in memory, and X is a Dask array; leave it out.")
+        return map_chunks(self, "transform", X, (n_features,), np.float32)
+
+    def _checked(self, X):
         """`X` as a batch of images, of the shape of those at `fit` if there was one."""
-        X = check_images(X)
+        X = images_of(X)
         fitted_shape = getattr(self, "image_shape_", X.shape[1:])
         if X.shape[1:] != fitted_shape:
             raise InputError(
@@ -99,6 +108,11 @@ class Extractor(ImageTransformer):
         return np.asarray(self._names(self.image_shape_), dtype=object)
 
 
+def images_of(X):
+    """`X` as a batch of images, in memory or lazy; InputError if it is none."""
+    return lazy_images(X) if is_lazy(X) else check_images(X)
+
+
 def output_array(shape: tuple[int, int], out: np.ndarray | None) -> np.ndarray:
     """A new float32 array of `shape`, or `out` if it can hold one; InputError if not."""
     if out is None:
@@ -112,8 +126,11 @@ def output_array(shape: tuple[int, int], out: np.ndarray | None) -> np.ndarray:
 
 
 def in_blocks(work: Callable[[slice], None], n_images: int, pixels: int) -> None:
-    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` (or all) threads."""
-    n_threads = numba.config.NUMBA_NUM_THREADS
+    """Call `work` on slices of `n_images` images of so many `pixels`, on `NUMBA_NUM_THREADS` (or all) threads.
+
+    In a chunk of a Dask array it is one thread.
+    """
+    n_threads = 1 if in_chunk() else numba.config.NUMBA_NUM_THREADS
     step = max(1, min(_PIXELS_PER_BLOCK // pixels, -(-n_images // n_threads)))
     blocks = deque(slice(start, start + step) for start in range(0, n_images, step))
     n_helpers = min(n_threads, len(blocks)) - 1

@@ -9,8 +9,9 @@ from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.errors import InputError
-from cvclassic.features.extractor import ImageTransformer, check_positive_int
+from cvclassic.features.extractor import ImageTransformer, check_positive_int, images_of
 from cvclassic.images import check_images
+from cvclassic.lazy import is_lazy, map_chunks
 
 _IMAGES_PER_BLOCK = 2048
 _MOST_ROWS = 25_000  # on which deviations and principal axes are found, evenly out of more
@@ -85,7 +86,9 @@ class MirrorParts(ImageTransformer):
     def transform(self, X) -> np.ndarray:
         """The parts of every image's features, float32 (n, 2 n_components_), C-contiguous."""
         check_is_fitted(self)
-        X = check_images(X)
+        X = images_of(X)
+        if is_lazy(X):
+            return map_chunks(self, "transform", X, (2 * self.symmetric_axes_.shape[1],), np.float32)
         out = np.empty((len(X), 2 * self.symmetric_axes_.shape[1]), np.float32)
         for rows, s, a in self._parts(X):
             self._project(s, a, out[rows], centered=False)

@@ -1,6 +1,7 @@
 """Networks in ONNX files, run by `cv2.dnn`. Such a file is data: nothing in it is executed but the network's layers."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from cvclassic.errors import InputError
 
 LONGEST_MESSAGE = 200  # characters of what OpenCV says
 MOST_FIELDS = 500_000  # of protobuf messages; a network of 2,000 weights and 3,000 nodes has 20,000
+_one_at_a_time = threading.Lock()  # a cv2.dnn.Net holds its input, and Dask's threads may share one
 
 
 class OnnxNetwork:
@@ -56,8 +58,9 @@ class OnnxNetwork:
         features = []
         try:
             for image in images:
-                self._network.setInput(np.ascontiguousarray(image.transpose(2, 0, 1)[np.newaxis]))
-                features.append(np.atleast_2d(self._network.forward()))
+                with _one_at_a_time:
+                    self._network.setInput(np.ascontiguousarray(image.transpose(2, 0, 1)[np.newaxis]))
+                    features.append(np.atleast_2d(self._network.forward()))
         except cv2.error as error:
             height, width = images.shape[1:3]
             raise InputError(

@@ -11,9 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from cvclassic.errors import InputError
-from cvclassic.features.extractor import Extractor, check_grid, check_positive_int, for_kernels, with_channels
-from cvclassic.features.patch_dictionary import scale_of, zca
-from cvclassic.images import check_images
+from cvclassic.features.extractor import Extractor, check_grid, check_positive_int, images_of, with_channels
+from cvclassic.features.patch_dictionary import random_patches, scale_of, zca
 
 _STRIP_BYTES = 1 << 20  # patches and products of a strip of an image: a processor's second cache holds them
 _FLAT_PART = 0.1  # of the patches drawn as filters, those with least contrast are left out
@@ -77,11 +76,14 @@ class PatchBank(Extractor):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Learn whitening, filters and threshold from patches drawn at random from the images of `X`."""
-        X = check_images(X)
+        """Learn whitening, filters and threshold from patches drawn at random from the images of `X`.
+
+        A Dask array is computed where patches lie, once, and the patches are those of the same array in memory.
+        """
+        X = images_of(X)
         self._check(X.shape[1:])
         random = check_random_state(self.random_state)
-        patches = self._drawn(X, self.n_patches, random)
+        patches = random_patches(X, self.n_patches, self.patch_size, self.contrast_regularization, random)
         both = np.concatenate([patches, self._mirrored(patches)])
         self.mean_ = both.mean(axis=0)
         both -= self.mean_
@@ -156,18 +158,6 @@ class PatchBank(Extractor):
             for sign in ("plus", "minus")
             for k in range(self.n_filters)
         ]
-
-    def _drawn(self, X, n_patches, random) -> np.ndarray:
-        """Normalized patches from random places, (n_patches, pixels of a patch)."""
-        from cvclassic.features.kernels.patches import normalized_patches
-
-        limits = (len(X), *self._places(X.shape[1:]))
-        places = np.stack([random.randint(limit, size=n_patches) for limit in limits], axis=1)
-        chosen, places[:, 0] = np.unique(places[:, 0], return_inverse=True)
-        patches = np.empty((n_patches, self.patch_size**2 * (3 if X.ndim == 4 else 1)), np.float32)
-        regularization = np.float32(self.contrast_regularization)
-        normalized_patches(for_kernels(with_channels(X)[chosen]), places, scale_of(X.dtype), regularization, patches)
-        return patches
 
     def _mirrored(self, patches) -> np.ndarray:
         side = self.patch_size

@@ -1,5 +1,7 @@
 """Features learned without labels: a dictionary of patches, and how near each part of an image is to its atoms."""
 
+from functools import partial
+
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -11,11 +13,13 @@ from cvclassic.features.extractor import (
     check_positive_int,
     for_kernels,
     grid_edges,
+    images_of,
     in_blocks,
     output_array,
     with_channels,
 )
 from cvclassic.images import check_images
+from cvclassic.lazy import gather, is_lazy
 
 _BYTES_PER_BLOCK = 32 << 20  # products of patches and atoms that are held at a time
 
@@ -88,24 +92,14 @@ class PatchDictionary(Extractor):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Learn whitening and dictionary from patches drawn at random from the images of `X`."""
-        from cvclassic.features.kernels.patches import normalized_patches
+        """Learn whitening and dictionary from patches drawn at random from the images of `X`.
 
-        X = check_images(X)
+        A Dask array is computed where patches lie, once, and the patches are those of the same array in memory.
+        """
+        X = images_of(X)
         self._check(X.shape[1:])
         random = check_random_state(self.random_state)
-        size, channels = self.patch_size, 3 if X.ndim == 4 else 1
-        limits = (len(X), X.shape[1] - size + 1, X.shape[2] - size + 1)
-        places = np.stack([random.randint(limit, size=self.n_patches) for limit in limits], axis=1)
-        chosen, places[:, 0] = np.unique(places[:, 0], return_inverse=True)
-        patches = np.empty((self.n_patches, size * size * channels), np.float32)
-        normalized_patches(
-            for_kernels(with_channels(X)[chosen]),
-            places,
-            scale_of(X.dtype),
-            np.float32(self.contrast_regularization),
-            patches,
-        )
+        patches = random_patches(X, self.n_patches, self.patch_size, self.contrast_regularization, random)
         self.mean_ = patches.mean(axis=0)
         self.whitening_ = zca(patches - self.mean_, self.whitening_regularization)
         self.atoms_ = self._atoms((patches - self.mean_) @ self.whitening_, random)
@@ -119,6 +113,8 @@ class PatchDictionary(Extractor):
         """Encode every image; see `Extractor.transform`."""
         check_is_fitted(self)
         X = self._checked(X)
+        if is_lazy(X):
+            return self._lazily(X, self._n_features(X.shape[1:]), out)
         out = output_array((len(X), self._n_features(X.shape[1:])), out)
         encode = self._prepare(X.shape[1:], X.dtype)
         step = self._images_per_block(X.shape[1:])
@@ -231,6 +227,30 @@ class PatchDictionary(Extractor):
         cell_y = np.searchsorted(grid_edges(sides[0], rows), y, side="right") - 1
         cell_x = np.searchsorted(grid_edges(sides[1], columns), x, side="right") - 1
         return np.stack([np.zeros_like(y), y, x], axis=1), cell_y * columns + cell_x
+
+
+def random_patches(X, n_patches: int, size: int, regularization: float, random) -> np.ndarray:
+    """Normalized patches from random places of a batch of images, lazy or not: (n_patches, pixels of a patch), float32.
+
+    Of a Dask array those chunks are computed in which they lie; the patches are those of the same array in memory.
+    """
+    limits = (len(X), *(side - size + 1 for side in X.shape[1:3]))
+    rows, *corners = (random.randint(limit, size=n_patches) for limit in limits)
+    cut, corners = partial(_cut, size=size, regularization=regularization), np.stack(corners, axis=1)
+    return gather(cut, X, rows, corners) if is_lazy(X) else cut(X, rows, corners)
+
+
+def _cut(images: np.ndarray, rows: np.ndarray, corners: np.ndarray, *, size: int, regularization: float) -> np.ndarray:
+    """The normalized patches at the corners (m, 2) of the images `rows` (m,)."""
+    from cvclassic.features.kernels.patches import normalized_patches
+
+    images = check_images(images)
+    chosen, row = np.unique(rows, return_inverse=True)
+    patches = np.empty((len(rows), size * size * (3 if images.ndim == 4 else 1)), np.float32)
+    places = np.column_stack([row, corners])
+    kept = for_kernels(with_channels(images)[chosen])
+    normalized_patches(kept, places, scale_of(images.dtype), np.float32(regularization), patches)
+    return patches
 
 
 def scale_of(dtype) -> np.float32:

@@ -10,6 +10,7 @@ from cvclassic.features.extractor import Extractor, as_pair
 from cvclassic.features.mirror_parts import MirrorParts
 from cvclassic.features.onnx import OnnxNetwork
 from cvclassic.model.kinds import LARGEST, Kind, Shape, Value, agree, estimator, floats, maybe, number, sizes, whole
+from cvclassic.model.kinds_sklearn import PCA_FITTED, SCALER_FITTED, check_pca, check_standard_scaler
 from cvclassic.model.tree import check, unsavable
 
 LARGEST_SIDE = 4096  # of what a backbone is given, in pixels
@@ -203,4 +204,6 @@ KINDS = [
     ),
     Kind("cvclassic.features.Deskew", check=_check_deskew),
     Kind("cvclassic.features.Embedding", **EMBEDDING),
+    Kind("cvclassic.features.PCA", PCA_FITTED, check_pca),
+    Kind("cvclassic.features.StandardScaler", SCALER_FITTED, check_standard_scaler),
 ]

@@ -104,7 +104,8 @@ def _check_normalizer(normalizer: BaseEstimator, shape: Shape, n_classes: int) -
     return shape
 
 
-def _check_pca(pca: BaseEstimator, shape: Shape, n_classes: int) -> Shape:
+def check_pca(pca: BaseEstimator, shape: Shape, n_classes: int) -> Shape:
+    """Components, mean and variances of one size."""
     _check_parameters(pca)
     d, c = _check_width(pca, shape), len(pca.components_)
     agree(c > 0 and pca.components_.shape == (c, d) and pca.mean_.shape == (d,), "components_ of its PCA")
@@ -245,6 +246,12 @@ def scaler_fields(*names: str) -> dict[str, Callable[[Value], bool]]:
 
 
 _WIDTH = {"n_features_in_": whole}
+SCALER_FITTED = scaler_fields("mean_", "var_", "scale_")
+PCA_FITTED = (
+    _WIDTH
+    | {"components_": floats(2), "n_samples_": whole, "noise_variance_": number}
+    | dict.fromkeys(("mean_", "explained_variance_", "explained_variance_ratio_", "singular_values_"), floats(1))
+)
 _CLASSES = _WIDTH | {"classes_": integers(1)}
 _COUNT = maybe(lambda value: whole(value) or integers(0, 1, 2)(value))
 _LINEAR = _CLASSES | {"coef_": floats(2), "intercept_": lambda v: number(v) or floats(0, 1)(v), "n_iter_": _COUNT}
@@ -257,7 +264,7 @@ KINDS = [
         left_out={"n_jobs": None, "verbose": False},
     ),
     Kind("sklearn.preprocessing.FunctionTransformer", {}, _check_function, refuse=_refuse_function),
-    Kind("sklearn.preprocessing.StandardScaler", scaler_fields("mean_", "var_", "scale_"), check_standard_scaler),
+    Kind("sklearn.preprocessing.StandardScaler", SCALER_FITTED, check_standard_scaler),
     Kind(
         "sklearn.preprocessing.MinMaxScaler",
         dict.fromkeys(("scale_", "min_", "data_min_", "data_max_", "data_range_"), floats(1))
@@ -276,16 +283,7 @@ KINDS = [
         _check_robust_scaler,
     ),
     Kind("sklearn.preprocessing.Normalizer", {"n_features_in_": maybe(whole)}, _check_normalizer),
-    Kind(
-        "sklearn.decomposition.PCA",
-        _WIDTH
-        | {"components_": floats(2), "n_samples_": whole, "noise_variance_": number}
-        | dict.fromkeys(
-            ("mean_", "explained_variance_", "explained_variance_ratio_", "singular_values_"),
-            floats(1),
-        ),
-        _check_pca,
-    ),
+    Kind("sklearn.decomposition.PCA", PCA_FITTED, check_pca),
     *(
         Kind(f"sklearn.{name}", _LINEAR, _check_linear)
         for name in (

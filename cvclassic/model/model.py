@@ -14,8 +14,9 @@ from cvclassic.augmentation import Prediction, innermost, predict_with_scores
 from cvclassic.decoding import InputContract, fitted, read_pictures
 from cvclassic.errors import CVClassicError, InputError
 from cvclassic.images import check_images
+from cvclassic.lazy import is_lazy, lazy_images, map_chunks
 from cvclassic.model.calibration import Calibration
-from cvclassic.model.decision import Costs, check_threshold, cost_matrix, decide
+from cvclassic.model.decision import UNSURE, Costs, check_threshold, cost_matrix, decide
 
 if TYPE_CHECKING:
     from cvclassic.model.tree import Json
@@ -79,7 +80,7 @@ class Model:
         ----------
         pictures : batch of images, one image, a path, or several paths or images
             Arrays are gray or RGB, uint8 or floating point in [0, 1]; uint8 ones of other sizes or channels than the
-            contract's are made so, as files are.
+            contract's are made so, as files are. For a Dask array of images the names are one too.
         unsure : float, optional
             A probability: "unsure" where no class has it.
         costs : mapping of (true class, what it is called) to a number, optional
@@ -90,11 +91,15 @@ class Model:
         InputError
             For pictures that can't be read or used, and where probabilities are needed and there are none.
         """
-        images = self._images(pictures)
         if costs is not None:
             cost_matrix(costs, self.class_names)
         if unsure is not None:
             check_threshold(unsure, self.class_names)
+        if is_lazy(pictures):
+            names = np.array(self.class_names if unsure is None else (*self.class_names, UNSURE))
+            pictures = lazy_images(pictures, name="pictures")
+            return map_chunks(self, "predict", pictures, (), names.dtype, unsure=unsure, costs=costs)
+        images = self._images(pictures)
         found = self._predicted(images)
         if unsure is None and not costs:
             return np.asarray(self.class_names)[found.labels]

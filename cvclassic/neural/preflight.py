@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cvclassic.errors import InputError
-from cvclassic.images import check_images
+from cvclassic.images import check_images, check_in_memory
 from cvclassic.neural.backend import prepare_backend
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ UNSCALED = 30.0
 
 def check_samples(X, name: str) -> np.ndarray:
     """Features as float32 (n, d), or images as (n, height, width, channels) with values from 0 to 255."""
+    check_in_memory(X, name=name)
     X = np.asarray(X)
     if X.ndim != 2:
         X = check_images(X, name=name)
@@ -38,6 +39,7 @@ def check_samples(X, name: str) -> np.ndarray:
 
 def check_labels(y, n: int, name: str) -> np.ndarray:
     """Labels as an array (n,); whatever targets the loss wants are made from them."""
+    check_in_memory(y, name=name)
     y = np.asarray(y)
     if y.ndim == 2 and len(y) == n and y.shape[1] > 1 and y.dtype.kind in "fiub" and (y.sum(axis=1) == 1).all():
         raise InputError(

@@ -10,8 +10,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from cvclassic.errors import InputError, MissingDependencyError
+from cvclassic.lazy import is_lazy, lazy_features, map_chunks
 from cvclassic.svm.linear import LinearSVM
-from cvclassic.svm.nystroem import features, landmark_map
+from cvclassic.svm.nystroem import features, landmark_map, spread
 from cvclassic.svm.one_vs_one import BLOCK_ROWS, BLOCK_VECTORS, Kernel, one_vs_rest_scores, pair_decisions, vote
 from cvclassic.svm.threads import in_parallel
 from cvclassic.svm.validation import (
@@ -19,6 +20,9 @@ from cvclassic.svm.validation import (
     check_new_data,
     check_positive,
     check_training_data,
+    gamma_of,
+    lazy_new_data,
+    lazy_scores,
     scaled_gamma,
 )
 
@@ -118,6 +122,9 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
     def fit(self, X, y) -> "KernelSVM":
         """Learn from `X` (n, d), dense, float32 or float64 and kept so, and labels `y` (n,).
 
+        With `backend="nystroem"` they may be Dask arrays: one pass for `gamma="scale"`, one over the chunks that hold
+        landmarks, and those of `LinearSVM.fit` over features that are made from `X`.
+
         Raises
         ------
         InputError
@@ -129,9 +136,10 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
             check_choice("kernel", self.kernel, KERNELS)
         check_choice("backend", self.backend, BACKENDS)
         check_positive(C=self.C, tol=self.tol, degree=self.degree, cache_size=self.cache_size)
+        if is_lazy(X) or is_lazy(y):
+            return self._fit_lazily(X, y)
         X, self.classes_, codes = check_training_data(self, X, y)
-        if self.kernel == "chi2" and X.min() < 0:
-            raise InputError(f'kernel="chi2" compares histograms, values of 0 or more; X goes down to {X.min():g}.')
+        self._check_histograms(X.min())
         self.gamma_ = scaled_gamma(self.gamma, X)
         if self.backend == "nystroem":
             self._fit_nystroem(X, codes)
@@ -155,6 +163,9 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X) -> np.ndarray:
         """Scores: (n, n_classes), votes plus scaled confidence as `SVC`'s "ovr" shape; (n,) for two classes."""
+        check_is_fitted(self)
+        if is_lazy(X):
+            return lazy_scores(self, X)
         X = self._checked(X)
         if self.backend == "nystroem":
             return self.linear_.decision_function(self._features(X))
@@ -164,6 +175,9 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
 
     def predict(self, X) -> np.ndarray:
         """The class that wins most of its duels for each row, (n,); for "nystroem" the one with the highest score."""
+        check_is_fitted(self)
+        if is_lazy(X):
+            return map_chunks(self, "predict", lazy_new_data(self, X), (), self.classes_.dtype)
         X = self._checked(X)
         if self.backend == "nystroem":
             return self.classes_[self.linear_.predict(self._features(X))]
@@ -173,6 +187,33 @@ class KernelSVM(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X) -> np.ndarray:
         """Calibrated probabilities (n, n_classes); only with `probability=True`."""
         return self.calibrated_.predict_proba(self._checked(X))
+
+    def _fit_lazily(self, X, y):
+        if self.backend != "nystroem" or self.probability:
+            asked = "probability=True" if self.backend == "nystroem" else f'backend="{self.backend}"'
+            raise InputError(
+                f"{asked} needs all rows in memory, and X or y is a Dask array. For such data use LinearSVM, or "
+                'KernelSVM(backend="nystroem", probability=False); or pass X.compute() and y.compute() where they fit.'
+            )
+        check_positive(n_landmarks=self.n_landmarks)
+        X = lazy_features(X) if is_lazy(X) else X
+        if is_lazy(X):
+            variance, low = spread(X)
+            self._check_histograms(low)
+            self.n_features_in_ = X.shape[1]
+            self.gamma_ = gamma_of(self.gamma, X.shape[1], variance)
+            drawn = landmark_map(X, self._kernel(), int(self.n_landmarks), self.random_state)
+            self.landmarks_, self.projection_ = drawn
+            X = map_chunks(self, "_features", X, self.projection_.shape[1:], self.projection_.dtype)
+        self.linear_ = LinearSVM(C=self.C, class_weight=self.class_weight).fit(X, y)
+        self.classes_, self.linear_.classes_ = self.linear_.classes_, np.arange(len(self.linear_.classes_))
+        self.linear_.class_weight = self._coded_class_weight()
+        self.n_iter_ = self.linear_.n_iter_
+        return self
+
+    def _check_histograms(self, low):
+        if self.kernel == "chi2" and low < 0:
+            raise InputError(f'kernel="chi2" compares histograms, values of 0 or more; X goes down to {low:g}.')
 
     def _checked(self, X):
         check_is_fitted(self)

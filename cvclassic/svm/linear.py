@@ -9,9 +9,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from cvclassic.errors import InputError
-from cvclassic.svm.linear_stream import GRAM_FEATURES, Stream, solve_stream
+from cvclassic.lazy import is_lazy, map_chunks
+from cvclassic.svm.linear_chunks import Chunks
+from cvclassic.svm.linear_passes import GRAM_FEATURES, Passes, solve_by_passes
+from cvclassic.svm.linear_stream import Stream
 from cvclassic.svm.threads import in_parallel, on_one_thread, sum_in_parallel
-from cvclassic.svm.validation import check_new_data, check_positive, check_training_data, class_weights
+from cvclassic.svm.validation import (
+    check_new_data,
+    check_positive,
+    check_training_data,
+    class_weights,
+    lazy_new_data,
+    lazy_scores,
+)
 
 BLOCK_ROWS = 4096  # rows per BLAS call: large enough for its full speed, small enough for float32 sums to stay exact
 DIRECT_FEATURES = 2000  # up to here each Newton step is solved from its Gram matrix, beyond by conjugate gradients
@@ -86,12 +96,20 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     def fit(self, X, y, sample_weight=None) -> "LinearSVM":
         """Learn from `X` (n, d), dense, float32 or float64 (the arithmetic follows its dtype), and labels `y` (n,).
 
+        `X` may be a Dask array of up to 8,000 features, `y` and `sample_weight` Dask arrays or arrays in memory. The
+        optimum is the same, found in a dozen passes or so over the chunks by what computes Dask arrays at the moment.
+        With a cluster the chunks stay in the memory of its workers, which spill to disk what is too much; without one
+        they are computed anew in each pass. A worker needs memory for a few chunks and, for each class, three or four
+        (n_features, n_features) float64 matrices; the caller for two or three. `warm_start` is not heeded then.
+
         Raises
         ------
         InputError
             For sparse input, NaN, fewer than two classes, or a parameter out of range.
         """
         check_positive(C=self.C, intercept_scaling=self.intercept_scaling, tol=self.tol, max_iter=self.max_iter)
+        if is_lazy(X) or is_lazy(y) or is_lazy(sample_weight):
+            return self._fit_passes(Chunks(self, X, y, sample_weight))
         previous = (self.classes_, self.coef_, self.intercept_) if hasattr(self, "coef_") else None
         X, self.classes_, codes = check_training_data(self, X, y)
         weight = None if sample_weight is None else _check_weight(sample_weight, X)
@@ -121,12 +139,14 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             As `fit` does; and if a pass brings other rows than the first, or n_features is above 8,000.
         """
         check_positive(C=self.C, intercept_scaling=self.intercept_scaling, tol=self.tol, max_iter=self.max_iter)
-        stream = Stream(self, batches)
-        self.classes_ = stream.classes
-        self.n_features_in_ = stream.n_features
-        factors = class_weights(self.class_weight, self.classes_, stream.counts)
-        W, self.n_iter_, converged = solve_stream(stream, factors, float(self.C), self.tol, self.max_iter)
-        self._take(W, converged)
+        return self._fit_passes(Stream(self, batches))
+
+    def _fit_passes(self, passes: Passes) -> "LinearSVM":
+        self.classes_ = passes.classes
+        self.n_features_in_ = passes.n_features
+        factors = class_weights(self.class_weight, self.classes_, passes.counts)
+        W, self.n_iter_, converged = solve_by_passes(passes, factors, float(self.C), self.tol, self.max_iter)
+        self._take(W, converged, stacklevel=4)
         return self
 
     def _start(self, n_problems, n_features, previous):
@@ -140,26 +160,34 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
                     W[:, -1] = intercept / self.intercept_scaling
         return W
 
-    def _take(self, W, converged):
+    def _take(self, W, converged, stacklevel=3):
         if not converged:
             warnings.warn(
                 f"LinearSVM stopped after max_iter={self.max_iter} Newton steps above tol={self.tol:g}; scale the "
                 "features, lower C, or raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
         self.coef_ = np.ascontiguousarray(W[:, : self.n_features_in_])
         self.intercept_ = W[:, -1] * self.intercept_scaling if self.fit_intercept else np.zeros(len(W))
 
     def decision_function(self, X) -> np.ndarray:
-        """Signed scores: (n, n_classes), or (n,) for two classes, where positive means `classes_[1]`."""
+        """Signed scores: (n, n_classes), or (n,) for two classes, where positive means `classes_[1]`.
+
+        Of a Dask array a Dask array, as with `predict`.
+        """
         check_is_fitted(self)
+        if is_lazy(X):
+            return lazy_scores(self, X)
         X = check_new_data(self, X)
         scores = X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X) -> np.ndarray:
         """The class with the highest score for each row, (n,)."""
+        if is_lazy(X):
+            check_is_fitted(self)
+            return map_chunks(self, "predict", lazy_new_data(self, X), (), self.classes_.dtype)
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
 

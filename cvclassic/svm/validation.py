@@ -6,6 +6,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from cvclassic.errors import InputError
+from cvclassic.images import check_in_memory
+from cvclassic.lazy import lazy_features, map_chunks
 
 
 def check_training_data(estimator, X, y, *, dtype=(np.float32, np.float64)):
@@ -19,7 +21,8 @@ def check_training_data(estimator, X, y, *, dtype=(np.float32, np.float64)):
     InputError
         For sparse input, NaN or infinity, lengths that differ, a continuous target, fewer than two classes.
     """
-    _refuse_sparse(estimator, X)
+    _refuse_others(estimator, X)
+    check_in_memory(y, name="y")
     try:
         X, y = validate_data(estimator, X, y, dtype=list(dtype), order="C")
         check_classification_targets(y)
@@ -35,11 +38,29 @@ def check_training_data(estimator, X, y, *, dtype=(np.float32, np.float64)):
 
 def check_new_data(estimator, X, *, dtype=(np.float32, np.float64)):
     """Check `X` against what `estimator` was fitted on; raises `InputError` as `check_training_data` does."""
-    _refuse_sparse(estimator, X)
+    _refuse_others(estimator, X)
     try:
         return validate_data(estimator, X, reset=False, dtype=list(dtype), order="C")
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def lazy_new_data(estimator, X):
+    """The Dask array `X` as lazy features; InputError unless it has as many as `estimator` was fitted on."""
+    X = lazy_features(X)
+    if X.shape[1] != estimator.n_features_in_:
+        raise InputError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            "features as input."
+        )
+    return X
+
+
+def lazy_scores(estimator, X):
+    """`estimator.decision_function` of the Dask array `X`, chunk by chunk: (n, n_classes), or (n,) for two classes."""
+    n_classes = len(estimator.classes_)
+    X, shape = lazy_new_data(estimator, X), (n_classes,) if n_classes > 2 else ()
+    return map_chunks(estimator, "decision_function", X, shape, X.dtype)
 
 
 def check_positive(**parameters) -> None:
@@ -73,17 +94,22 @@ def class_weights(class_weight, classes, counts) -> np.ndarray:
 
 def scaled_gamma(gamma, X) -> float:
     """`gamma` as a number: "scale" is 1 / (n_features * X.var()), "auto" is 1 / n_features, as in `sklearn.svm.SVC`."""
+    return gamma_of(gamma, X.shape[1], float(X.var(dtype=np.float64)) if gamma == "scale" else 0.0)
+
+
+def gamma_of(gamma, n_features: int, variance: float) -> float:
+    """`scaled_gamma` for features of this variance."""
     if isinstance(gamma, str):
         check_choice("gamma", gamma, ["scale", "auto"])
         if gamma == "auto":
-            return 1.0 / X.shape[1]
-        variance = float(X.var(dtype=np.float64))
-        return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+            return 1.0 / n_features
+        return 1.0 / (n_features * variance) if variance > 0 else 1.0
     check_positive(gamma=gamma)
     return float(gamma)
 
 
-def _refuse_sparse(estimator, X) -> None:
+def _refuse_others(estimator, X) -> None:
+    check_in_memory(X)
     if issparse(X):
         raise InputError(
             f"{type(estimator).__name__} works on dense arrays; found a sparse {X.format} matrix of shape {X.shape}. "

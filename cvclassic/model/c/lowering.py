@@ -22,6 +22,8 @@ from cvclassic.features.extractor import Extractor
 from cvclassic.features.hog import HOG
 from cvclassic.features.lbp import LBP
 from cvclassic.features.sobel_histogram import SobelHistogram
+from cvclassic.features.statistics import PCA as LazyPCA
+from cvclassic.features.statistics import StandardScaler as LazyStandardScaler
 from cvclassic.svm.kernel import KernelSVM
 from cvclassic.svm.linear import LinearSVM
 from cvclassic.svm.one_vs_one import vote
@@ -157,7 +159,7 @@ def lowered(pipeline: BaseEstimator, image_shape: tuple[int, ...]) -> Lowered:
     deskew = bool(transformers) and type(transformers[0]) is Deskew
     features, projection = _Features(image_shape), None
     for part in transformers[deskew:]:
-        if type(part) is PCA and projection is None:
+        if type(part) in (PCA, LazyPCA) and projection is None:
             projection = _principal_components(part, features)
         elif projection is not None:
             raise _refusal(part, "after PCA only a classifier is exported")
@@ -199,7 +201,7 @@ class _Features:
             self._extract(part)
         elif type(part) is FeatureUnion and not self.size:
             self._unite(part)
-        elif type(part) is StandardScaler and self.size:
+        elif type(part) in (StandardScaler, LazyStandardScaler) and self.size:
             self._standardize(part)
         elif type(part) is Normalizer and self.size:
             self._normalize(part)

@@ -198,6 +198,8 @@ TRANSFORMERS = {
     StandardScaler: _standard_scaler,
     Normalizer: _normalizer,
     PCA: _pca,
+    features.PCA: _pca,
+    features.StandardScaler: _standard_scaler,
 }
 CLASSIFIERS = {
     svm.KernelSVM: classifiers.kernel_svm,
