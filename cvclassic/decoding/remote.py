@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,7 +56,7 @@ class RemotePlace:
 
     url: str
     root: str
-    _files: "AbstractFileSystem"
+    _files: "AbstractFileSystem" = field(repr=False)
 
     def names(self, at: str = "") -> dict[str, Mapping[str, object]]:
         """What the driver says of each file below the folder `at`, by its name: a path relative to the place, with /.
@@ -64,10 +64,16 @@ class RemotePlace:
         Raises
         ------
         DataError
-            Where the place is not there, may not be read, or does not answer.
+            Where the place, or a folder in it, is not there, may not be read, or does not answer.
         """
         start = f"{self.root.rstrip('/')}/" if self.root else ""
-        found = _asked(self.url, lambda: self._files.find(start + at, detail=True))
+
+        def listed() -> dict[str, Mapping[str, object]]:
+            # Not `find`, which passes over folders that can't be listed.
+            below = self._files.walk(start + at, detail=True, on_error="raise")
+            return {told["name"]: told for _, _, files in below for told in files.values()}
+
+        found = _asked(self.url, listed)
         inside = {name[len(start) :]: told for name, told in found.items() if name.startswith(start)}
         return {name: told for name, told in inside.items() if name and not name.endswith("/")}
 
@@ -83,8 +89,7 @@ class RemotePlace:
 
         DataError where the store does not answer or refuses: then the file may be good.
         """
-        path = f"{self.root.rstrip('/')}/{name}" if self.root else name
-        return partial(remote_content, self._files, path, f"{self.url.rstrip('/')}/{name}")
+        return partial(remote_content, self._files, self._path(name), self.url_of(name))
 
     def itself(self) -> Content:
         """What is in the place, where it is a file."""
@@ -92,8 +97,15 @@ class RemotePlace:
 
     def head(self, name: str, size: int) -> bytes:
         """The first bytes of a file; UnreadableError and DataError as of its content."""
-        path = f"{self.root.rstrip('/')}/{name}" if self.root else name
-        return _part(self._files, path, f"{self.url.rstrip('/')}/{name}", 0, size)
+        return _part(self._files, self._path(name), self.url_of(name), 0, size)
+
+    def url_of(self, name: str) -> str:
+        """The URL of a file in the place; of a chain, as `zip://::s3://…`, it is the first part that is of the file."""
+        own, chained, others = self.url.partition("::")
+        return f"{own if own.endswith('://') else own.rstrip('/') + '/'}{name}{chained}{others}"
+
+    def _path(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}" if self.root else name
 
     def text(self, most: int) -> str:
         """What stands in the place, where it is a file of at most so many bytes; DataError else."""
