@@ -4,9 +4,9 @@ import io
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from cvclassic.datasets.files import Unused
+from cvclassic.datasets.files import Unused, passed_over
 from cvclassic.datasets.layout import Layout, layout_of_folders
-from cvclassic.datasets.members import Member, Members, leads_out
+from cvclassic.datasets.members import Member, Members, leads_out, passed_over_below
 from cvclassic.datasets.table import LARGEST_TABLE, layout_of_lines
 from cvclassic.decoding import Content
 from cvclassic.decoding.remote import RemotePlace, identity, open_place
@@ -52,6 +52,30 @@ def read_remote_set(url: str) -> RemoteSet:
     known = None if None in identities.values() else identities
     tree = Members(url, inside, escaping)
     return RemoteSet(layout_of_folders(tree), tree.content, known)
+
+
+class RemoteFolder:
+    """A `listing.Lister` of class folders far away, each of which is listed on its own."""
+
+    def __init__(self, place: RemotePlace):
+        self.place = place
+        self.shown = place.url
+
+    def subfolders(self, at: str) -> list[str]:
+        """Those that are not hidden, of the folder itself (`at` is ""), sorted."""
+        return [name for name in self.place.folders() if not passed_over(f"{name}.png") and name != "__MACOSX"]
+
+    def files(self, at: str) -> tuple[list[str], list[Unused]]:
+        """See `Tree`."""
+        found, skipped = [], []
+        for name in sorted(self.place.names(at)):
+            why = OUTSIDE if leads_out(name) else passed_over_below(name.removeprefix(f"{at}/"))
+            skipped.append(Unused(name, why)) if why else found.append(name)
+        return found, skipped
+
+    def content(self, name: str) -> Content:
+        """See `Tree`."""
+        return self.place.content(name)
 
 
 def open_folder(url: str, options: Mapping[str, object] | None = None) -> RemotePlace:

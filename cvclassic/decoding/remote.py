@@ -84,6 +84,14 @@ class RemotePlace:
         # A driver may list the place itself among what is in it.
         return sorted({name.rpartition("/")[2] for name in others if name.strip("/") != self.root.strip("/")})
 
+    def exists(self) -> bool:
+        """Whether there is a file or a folder; errors are those of `names`."""
+        return _asked(self.url, lambda: self._files.exists(self.root))
+
+    def remove(self) -> None:
+        """Remove the place with all that is in it; DataError where that fails."""
+        _asked(self.url, lambda: self._files.rm(self.root, recursive=True))
+
     def content(self, name: str) -> Content:
         """What is in a file, by its name, as `read_contents` takes it.
 
