@@ -239,9 +239,8 @@ def _check_counts(shown: str, class_names: Sequence[str], counts: np.ndarray, re
     empty = [name for name, n in zip(class_names, counts, strict=True) if n == 0]
     if empty:
         named = ", ".join(empty[:_NAMED])
-        raise DataError(
-            f"No picture of the class {named} is in {shown}. Add some, or remove the class. {reason}".strip()
-        )
+        told = f"{shown} has no picture of these classes: {named}. Add some, or remove the class folder. {reason}"
+        raise DataError(told.strip())
 
 
 def _contract(
@@ -255,7 +254,9 @@ def _contract(
 ) -> tuple[InputContract, str]:
     """What images are to be like, and a line that tells how that was found."""
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    known = InputContract(*(size or (32, 32)), channels or 3, resize)  # checks what was given, before files are read
+    if size is not None and (not isinstance(size, tuple) or len(size) != 2):
+        raise InputError(f"image_size={image_size!r:.80}; it is a number of pixels, or (height, width).")
+    known = InputContract(*(size or (32, 32)), 3 if channels is None else channels, resize)  # before files are read
     if size is not None and channels is not None:
         return known, "size and channels were given"
     chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLED), replace=False))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvclassic.decoding import InputContract, is_url, local_path
-from cvclassic.decoding.remote import open_place
+from cvclassic.decoding.remote import is_unreachable, open_place, store_error
 from cvclassic.errors import CVClassicError, DataError, InputError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 X_NAME, Y_NAME = "X", "y"  # of the arrays in the group
 ATTRIBUTES = "cvclassic"  # of the group; they are written last, and a store without them is not whole
 LAYOUT = 1
+CODECS = ["bytes", "zstd", "crc32c"]  # others, of which zarr knows many, are not run
 LARGEST_CHUNK = 2**30  # bytes
 _KINDS = "uif"  # of numbers
 _WRITERS = frozenset(
@@ -252,6 +253,8 @@ def _told(source: str | Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DataError(f"There is no zarr store of format 3 at {source}.") from error
     except Exception as error:  # damaged metadata make zarr raise nearly anything
+        if is_unreachable(error):
+            raise store_error(str(source), error) from error
         raise DataError(f"{source} can't be read as a zarr store ({type(error).__name__}: {error!s:.300}).") from error
 
 
@@ -276,6 +279,8 @@ def _opened(source: str | Path, group: "zarr.Group", name: str) -> "zarr.Array |
     shape, chunks = getattr(array, "shape", ()), getattr(array, "chunks", ())
     if not shape or 0 in shape or array.dtype.kind not in _KINDS or chunks[1:] != shape[1:]:
         raise _damaged(source, f"{name} is no array of numbers in chunks of whole rows")
+    if [each["name"] for each in array.metadata.to_dict()["codecs"]] != CODECS:
+        raise _damaged(source, f"{name} is not packed as write_zarr does it")
     if prod(chunks) * array.dtype.itemsize > LARGEST_CHUNK:
         raise _damaged(source, f"a chunk of {name} would have more than 1 GiB")
     if array.nchunks_initialized != array.nchunks:
@@ -303,6 +308,8 @@ def _rows(array: "zarr.Array", start: int, rows: int, source: str) -> np.ndarray
     try:
         return np.asarray(array[start : start + rows])
     except Exception as error:  # codecs raise nearly anything
+        if is_unreachable(error):
+            raise store_error(source, error) from error
         raise DataError(
             f"Rows {start:,} to {min(start + rows, array.shape[0]) - 1:,} of {source} can't be read "
             f"({type(error).__name__}: {error!s:.300}). Write the store anew, where its files are damaged."

@@ -68,12 +68,7 @@ class RemotePlace:
         """
         start = f"{self.root.rstrip('/')}/" if self.root else ""
 
-        def listed() -> dict[str, Mapping[str, object]]:
-            # Not `find`, which passes over folders that can't be listed.
-            below = self._files.walk(start + at, detail=True, on_error="raise")
-            return {told["name"]: told for _, _, files in below for told in files.values()}
-
-        found = _asked(self.url, listed)
+        found = _asked(self.url, lambda: {told["name"]: told for told in _files_below(self._files, start + at)})
         inside = {name[len(start) :]: told for name, told in found.items() if name.startswith(start)}
         return {name: told for name, told in inside.items() if name and not name.endswith("/")}
 
@@ -163,7 +158,7 @@ def open_place(url: str, options: Mapping[str, object] | None = None) -> RemoteP
         drivers = " ".join(sorted({DRIVERS[kind] for kind in kinds} - {"fsspec"}))
         raise MissingDependencyError(f"{url} needs a driver that is not installed: pip install {drivers}") from error
     except Exception as error:  # drivers may connect here, and raise nearly anything
-        raise _told(url, error) from error
+        raise store_error(url, error) from error
     return RemotePlace(url, root, files)
 
 
@@ -209,6 +204,41 @@ def remote_content(files: "AbstractFileSystem", path: str, url: str) -> Iterator
         yield content
 
 
+def store_error(url: str, error: Exception) -> DataError:
+    """What a driver's error means, and what to do."""
+    kind = type(error).__name__
+    said = f"{kind}: {error}" if str(error) else kind
+    said = said if len(said) <= LONGEST_CAUSE else f"{said[:LONGEST_CAUSE]} …"
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"There is nothing at {url} ({said}). Check the names of the bucket and the folder.")
+    if isinstance(error, PermissionError) or "Credential" in kind or "Auth" in kind:
+        return DataError(
+            f"{url} may not be read ({said}). Give credentials where the driver looks for them (docs/remote.md), or "
+            "ask the owner for permission to list and read it."
+        )
+    if is_unreachable(error):
+        return DataError(f"{url} does not answer ({said}). Check the address and the network, and start again.")
+    return DataError(f"{url} can't be read ({said}).")
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether a driver's error says that the store does not answer."""
+    kind = type(error).__name__
+    return isinstance(error, TimeoutError | ConnectionError) or "Timeout" in kind or "Connect" in kind
+
+
+def _files_below(files: "AbstractFileSystem", path: str) -> Iterator[Mapping[str, object]]:
+    """What a driver says of each file; fsspec's `find` and `walk` pass over folders that can't be listed."""
+    waiting = [path]
+    while waiting:
+        at = waiting.pop().rstrip("/")
+        for each in files.ls(at, detail=True):
+            if each["type"] != "directory":
+                yield each
+            elif each["name"].rstrip("/").startswith(f"{at}/" if at else ""):  # and is not the folder itself
+                waiting.append(each["name"])
+
+
 def _part(files: "AbstractFileSystem", path: str, url: str, start: int, end: int) -> bytes:
     """Some bytes of a file; all to its end where it has fewer."""
     try:
@@ -220,7 +250,7 @@ def _part(files: "AbstractFileSystem", path: str, url: str, start: int, end: int
     except Exception as error:  # one that is asked for bytes of an empty file refuses
         if start == 0 and not isinstance(error, PermissionError) and _is_empty(files, path):
             raise UnreadableError(EMPTY) from error
-        raise _told(url, error) from error
+        raise store_error(url, error) from error
     if not found and start == 0:
         raise UnreadableError(EMPTY)
     return bytes(found)
@@ -247,21 +277,4 @@ def _asked(url: str, ask: Callable[[], Returned]) -> Returned:
     except (CVClassicError, UnreadableError):
         raise
     except Exception as error:  # drivers raise errors of their libraries, too
-        raise _told(url, error) from error
-
-
-def _told(url: str, error: Exception) -> DataError:
-    """What a driver's error means, and what to do."""
-    kind = type(error).__name__
-    said = f"{kind}: {error}" if str(error) else kind
-    said = said if len(said) <= LONGEST_CAUSE else f"{said[:LONGEST_CAUSE]} …"
-    if isinstance(error, FileNotFoundError):
-        return DataError(f"There is nothing at {url} ({said}). Check the names of the bucket and the folder.")
-    if isinstance(error, PermissionError) or "Credential" in kind or "Auth" in kind:
-        return DataError(
-            f"{url} may not be read ({said}). Give credentials where the driver looks for them (docs/remote.md), or "
-            "ask the owner for permission to list and read it."
-        )
-    if isinstance(error, TimeoutError | ConnectionError) or "Timeout" in kind or "Connect" in kind:
-        return DataError(f"{url} does not answer ({said}). Check the address and the network, and start again.")
-    return DataError(f"{url} can't be read ({said}).")
+        raise store_error(url, error) from error
