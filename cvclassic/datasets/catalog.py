@@ -9,6 +9,8 @@ from cvclassic.datasets import builtin, standard
 from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn, with_findings
 from cvclassic.datasets.pictures import load_pictures
 from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
+from cvclassic.datasets.stored_set import SUFFIX as STORE_SUFFIX
+from cvclassic.datasets.stored_set import load_stored
 from cvclassic.decoding import PAD, is_url, local_path
 from cvclassic.errors import DataError, InputError
 
@@ -45,7 +47,7 @@ def load(
     name : str
         One of `names()`, in any case and with - or _, or the path of a user's own pictures, as
         `cvclassic.datasets.pictures.load_pictures` takes it: a folder, a zip or tar archive, or a CSV; or the URL of a
-        folder or CSV.
+        folder or CSV; or a zarr store of `cvclassic.datasets.write_zarr`, which ends in .zarr.
     data_dir : path, optional
         Where standard sets lie and downloads go. Default: `$CVCLASSIC_DATA`, else `data/` of the checkout or of the
         current folder. Keras's own cache is read too.
@@ -99,7 +101,10 @@ def load_source(
         source = _load_named(name, find_data_dir(data_dir), offline, group)
         if source is None:
             place = _own_place(name, offline)
-            source = load_pictures(place, image_size=image_size, resize=resize, group=group, progress=progress)
+            if str(place).rstrip("/").endswith(STORE_SUFFIX):
+                source = load_stored(place, image_size=image_size, group=group)
+            else:
+                source = load_pictures(place, image_size=image_size, resize=resize, group=group, progress=progress)
     except OSError as error:  # a file or folder that this user may not read, for one
         raise DataError(f"{name} can't be read: {error}.") from error
     return name if known_name(name) else _folder_name(name), source

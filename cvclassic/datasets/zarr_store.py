@@ -33,6 +33,7 @@ ATTRIBUTES = "cvclassic"  # of the group; they are written last, and a store wit
 LAYOUT = 1
 CODECS = ["bytes", "zstd", "crc32c"]  # others, of which zarr knows many, are not run
 LARGEST_CHUNK = 2**30  # bytes
+MOST_CHUNKS = 10_000_000
 _KINDS = "uif"  # of numbers
 _WRITERS = frozenset(
     {"aiohttp", "botocore", "fsspec", "gcsfs", "google", "s3fs", "zarr"}
@@ -283,6 +284,8 @@ def _opened(source: str | Path, group: "zarr.Group", name: str) -> "zarr.Array |
         raise _damaged(source, f"{name} is not packed as write_zarr does it")
     if prod(chunks) * array.dtype.itemsize > LARGEST_CHUNK:
         raise _damaged(source, f"a chunk of {name} would have more than 1 GiB")
+    if array.nchunks > MOST_CHUNKS:
+        raise _damaged(source, f"{name} would have {array.nchunks:,} chunks")
     if array.nchunks_initialized != array.nchunks:
         raise _damaged(source, f"{name} has {array.nchunks_initialized:,} of its {array.nchunks:,} chunks")
     return array

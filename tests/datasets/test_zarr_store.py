@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cvclassic.datasets import read_zarr, write_zarr
+from cvclassic.datasets import from_arrays, load, read_zarr, write_zarr
 from cvclassic.decoding import InputContract
 from cvclassic.errors import DataError, InputError, MissingDependencyError
 from tests.object_store import object_store
@@ -129,7 +129,8 @@ def test_a_damaged_chunk_is_told_with_its_rows(written, spoil):
         ("", ("attributes", "cvclassic", "contract"), {"height": 8}, "what its images are like can't be"),
         ("", ("attributes", "cvclassic", "contract", "width"), 10, "says that they are"),
         ("X", ("shape",), [23, 8, 10, 3], "in chunks of whole rows"),
-        ("X", ("shape",), [10**15, 8, 9, 3], "of its .* chunks"),
+        ("X", ("shape",), [10**15, 8, 9, 3], "X would have 200,000,000,000,000 chunks"),
+        ("X", ("shape",), [10**6, 8, 9, 3], "X has 5 of its 200,000 chunks"),
         ("X", ("chunk_grid", "configuration", "chunk_shape"), [10**9, 8, 9, 3], "more than 1 GiB"),
         ("X", ("data_type",), "string", "set.zarr"),
         ("X", ("codecs",), [{"name": "bytes"}, {"name": "gzip", "configuration": {"level": 5}}], "not packed as"),
@@ -177,6 +178,33 @@ def test_format_2_with_its_pickles_is_not_read(tmp_path):
     zarr.create_group(tmp_path / "old", zarr_format=2).create_array("X", shape=(4, 2), dtype="f4")
     with pytest.raises(DataError, match="no zarr store of format 3"):
         read_zarr(tmp_path / "old")
+
+
+def test_a_store_is_a_data_set(tmp_path, rng):
+    images = rng.integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    labels = np.repeat([0, 2], 20)  # of the second class there are none
+    path = tmp_path / "set.zarr"
+    write_zarr(path, da.from_array(images, chunks=(16, 12, 12)), labels, class_names=("cat", "dog", "owl"))
+    found = load(str(path))
+    expected = from_arrays(images, labels)
+    assert np.array_equal(found.images, images)
+    assert np.array_equal(found.labels, expected.labels)
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(getattr(found, part), getattr(expected, part))
+    assert found.class_names == ("cat", "owl")
+    assert found.provenance.endswith("set.zarr, 40 images of a zarr store")
+    assert found.name == "set.zarr"
+    assert load(str(path), image_size=12).images.shape == images.shape
+    with pytest.raises(InputError, match="are 12 x 12 pixels"):
+        load(str(path), image_size=32)
+    with pytest.raises(InputError, match="has no files"):
+        load(str(path), group="subfolder")
+    write_zarr(tmp_path / "no.zarr", da.from_array(images, chunks=(16, 12, 12)))
+    with pytest.raises(DataError, match="no images with labels"):
+        load(str(tmp_path / "no.zarr"))
+    write_zarr(tmp_path / "names.zarr", da.from_array(images, chunks=(16, 12, 12)), labels, class_names=("cat", "dog"))
+    with pytest.raises(DataError, match="labels from 0 to 2, and 2 class names"):
+        load(str(tmp_path / "names.zarr"))
 
 
 @pytest.mark.slow
