@@ -54,7 +54,9 @@ def train(
 
 def predict(
     model: ModelFile,
-    paths: Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...", help="Pictures, or folders of such.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILES|FOLDERS...", help="Pictures, or folders of such; or URLs.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="So many of the likeliest classes are told.")] = 1,
     unsure: Annotated[
         float | None, typer.Option(metavar="PROBABILITY", help='"unsure" where no class is at least so probable.')
@@ -114,7 +116,7 @@ def _train(pipeline: str, data: str, save: Path, fields: dict[str, object]) -> i
 
 
 def _predict(
-    path: Path, paths: list[Path], top: int, unsure: float | None, cost: list[str], *, as_json: bool, as_csv: bool
+    path: Path, paths: list[str], top: int, unsure: float | None, cost: list[str], *, as_json: bool, as_csv: bool
 ) -> int:
     if as_json and as_csv:
         raise InputError("--json and --csv are two forms of one answer; choose one.")
@@ -123,7 +125,7 @@ def _predict(
     from cvclassic.model import load_model, parse_cost
     from cvclassic.model.predicting import answers, files_below
 
-    files = [name for each in paths for name in files_below(each.expanduser(), SUFFIXES)]
+    files = [name for each in paths for name in files_below(each, SUFFIXES)]
     model = load_model(path)
     gc.freeze()
     gc.enable()

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from cvclassic.datasets.files import OTHER, Unused, joined, passed_over, unused_beside
-from cvclassic.decoding import CUT_OFF, EMPTY, READING, Content, UnreadableError, cache_folder, check_signature
+from cvclassic.datasets.files import OTHER, Unused
+from cvclassic.datasets.members import Member, Members, common_top, leads_out
+from cvclassic.decoding import CUT_OFF, EMPTY, READING, UnreadableError, cache_folder, check_signature
 from cvclassic.decoding.reasons import ENCRYPTED, too_many_bytes
 from cvclassic.errors import DataError
 
@@ -26,7 +27,6 @@ MOST_MEMBERS = 1_000_000
 MOST_GROWTH, GROWTH_FREE = 100, 2**30  # how many times larger than it is, and how many bytes more, an archive unpacks
 LARGEST_HEADER = 2**20  # bytes of a tar's header; paths and attributes
 ESCAPING = "a path that leads out of the archive"
-TWICE = "a second file of this name"
 DAMAGED = "damaged in the archive"
 _COMPRESSED: dict[bytes, Callable[[Path], BinaryIO]] = {
     b"\x1f\x8b": gzip.open,
@@ -40,68 +40,11 @@ _ZIP_ERRORS = (
 )
 
 
-class Member(NamedTuple):
-    """A regular file in an archive."""
-
-    name: str
-    content: Content
-
-
-class Archive:
-    """A `Tree` of an archive's members. Where all lie in one folder, its top is that folder."""
-
-    def __init__(self, path: Path, members: Sequence[Member], skipped: Sequence[Unused]):
-        self.shown = str(path)
-        self._contents: dict[str, Content] = {}
-        self._skipped = list(skipped)
-        for member in members:
-            name = member.name.removeprefix("./")
-            parts = name.split("/")
-            if name.startswith("/") or ".." in parts or "" in parts or "\0" in name or ":" in parts[0]:
-                self._skipped.append(Unused(member.name, ESCAPING))
-            elif name in self._contents:
-                self._skipped.append(Unused(name, TWICE))
-            else:
-                self._contents[name] = member.content
-        tops = {name.partition("/")[0] for name in self._contents if passed_over(name.rpartition("/")[2]) is None}
-        top = next(iter(tops)) + "/" if len(tops) == 1 else ""
-        if top in ("", *[name for name in self._contents if name == top[:-1]]):
-            top = ""
-        self._top = top
-        self._names = sorted(name[len(top) :] for name in self._contents if name.startswith(top))
-
-    def subfolders(self, at: str) -> list[str]:
-        """See `Tree`."""
-        start = joined(at, "")
-        found = {name[len(start) :].partition("/") for name in self._names if name.startswith(start)}
-        return sorted({first for first, slash, _ in found if slash and not passed_over(f"{first}.png")} - {"__MACOSX"})
-
-    def files(self, at: str) -> tuple[list[str], list[Unused]]:
-        """See `Tree`."""
-        start = joined(at, "")
-        found, skipped = [], []
-        for name in self._names:
-            if name.startswith(start):
-                inside = name[len(start) :].split("/")
-                hidden = any(part.startswith(".") for part in inside)
-                why = passed_over("." if hidden else inside[-1])
-                skipped.append(Unused(name, why)) if why else found.append(name)
-        return found, skipped
-
-    def beside(self, at: str, wanted: Sequence[str]) -> list[Unused]:
-        """See `Tree`; at the top, also what is in no folder because of its path."""
-        start = joined(at, "")
-        names = {name[len(start) :].partition("/")[0] for name in self._names if name.startswith(start)}
-        return [*unused_beside(at, sorted(names - set(wanted))), *([] if at else self._skipped)]
-
-    def content(self, name: str) -> Content:
-        """See `Tree`."""
-        return self._contents[self._top + name]
-
-
 @contextmanager
-def opened_archive(path: Path) -> Iterator[Archive]:
+def opened_archive(path: Path) -> Iterator[Members]:
     """A zip, or a tar that may be compressed by gzip, bzip2 or xz; it can be read from within the context.
+
+    Where all of its files lie in one folder, its top is that folder.
 
     Raises
     ------
@@ -127,7 +70,20 @@ def opened_archive(path: Path) -> Iterator[Archive]:
                     "xz), nor a CSV. A data set is one of these, or a folder of class folders of images."
                 )
             members, skipped = _tar_members(path, *_unpacked(path, unpack, stack))
-        yield Archive(path, members, skipped)
+        members, escaping = _inside(members)
+        yield Members(str(path), members, [*skipped, *escaping], top=common_top(members))
+
+
+def _inside(members: Sequence[Member]) -> tuple[list[Member], list[Unused]]:
+    """The members whose paths are harmless, and the others."""
+    inside, escaping = [], []
+    for member in members:
+        name = member.name.removeprefix("./")
+        if leads_out(name) or ":" in name.partition("/")[0]:  # a drive of Windows
+            escaping.append(Unused(member.name, ESCAPING))
+        else:
+            inside.append(Member(name, member.content))
+    return inside, escaping
 
 
 def _zip_members(path: Path, file: BinaryIO, stack: ExitStack) -> tuple[list[Member], list[Unused]]:

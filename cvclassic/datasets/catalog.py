@@ -9,7 +9,9 @@ from cvclassic.datasets import builtin, standard
 from cvclassic.datasets.dataset import Dataset, LabelledImages, drawn, with_findings
 from cvclassic.datasets.pictures import load_pictures
 from cvclassic.datasets.storage import at_hand, find_data_dir, reachable, shown, writable
-from cvclassic.decoding import PAD
+from cvclassic.datasets.stored_set import SUFFIX as STORE_SUFFIX
+from cvclassic.datasets.stored_set import load_stored
+from cvclassic.decoding import PAD, is_url, local_path
 from cvclassic.errors import DataError, InputError
 
 _EMBEDDED = {
@@ -44,7 +46,8 @@ def load(
     ----------
     name : str
         One of `names()`, in any case and with - or _, or the path of a user's own pictures, as
-        `cvclassic.datasets.pictures.load_pictures` takes it: a folder, a zip or tar archive, or a CSV.
+        `cvclassic.datasets.pictures.load_pictures` takes it: a folder, a zip or tar archive, or a CSV; or the URL of a
+        folder or CSV; or a zarr store of `cvclassic.datasets.write_zarr`, which ends in .zarr.
     data_dir : path, optional
         Where standard sets lie and downloads go. Default: `$CVCLASSIC_DATA`, else `data/` of the checkout or of the
         current folder. Keras's own cache is read too.
@@ -97,8 +100,11 @@ def load_source(
     try:
         source = _load_named(name, find_data_dir(data_dir), offline, group)
         if source is None:
-            path = _own_path(name)
-            source = load_pictures(path, image_size=image_size, resize=resize, group=group, progress=progress)
+            place = _own_place(name, offline)
+            if str(place).rstrip("/").endswith(STORE_SUFFIX):
+                source = load_stored(place, image_size=image_size, group=group)
+            else:
+                source = load_pictures(place, image_size=image_size, resize=resize, group=group, progress=progress)
     except OSError as error:  # a file or folder that this user may not read, for one
         raise DataError(f"{name} can't be read: {error}.") from error
     return name if known_name(name) else _folder_name(name), source
@@ -160,9 +166,13 @@ def _load_named(name: str, data_dir: Path, offline: bool, group: str | None) -> 
     return None
 
 
-def _own_path(name: str) -> Path:
-    """The folder or file that is meant; an error that says what there is instead."""
-    path = Path(name).expanduser()
+def _own_place(name: str, offline: bool) -> Path | str:
+    """The folder or file, or the URL, that is meant; an error that says what there is instead."""
+    if is_url(name):
+        if offline:
+            raise InputError(f"{name} is far away, and with offline (--offline) the network is not touched.")
+        return name
+    path = Path(local_path(name) or name).expanduser()
     if path.is_dir() or path.is_file():
         return path
     if path.exists():
@@ -183,7 +193,9 @@ def _spelled(name: str) -> str:
 
 def _folder_name(path: str) -> str:
     """The folder's own name, with what is no text in it (bytes that are no UTF-8) replaced."""
-    return Path(path).expanduser().resolve().name.encode(errors="replace").decode()
+    if is_url(path):
+        return path.rstrip("/").rpartition("/")[2].encode(errors="replace").decode()
+    return Path(local_path(path) or path).expanduser().resolve().name.encode(errors="replace").decode()
 
 
 def _check_training_part(name: str, source: LabelledImages) -> None:

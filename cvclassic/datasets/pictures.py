@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -13,9 +15,11 @@ from cvclassic.datasets.files import Files, Folder, Unused, unreadable_warning
 from cvclassic.datasets.groups import groups_of_files
 from cvclassic.datasets.image_size import usual_size
 from cvclassic.datasets.layout import TEST, TRAIN, VALIDATION, WHOLE, Layout, layout_of_folders
+from cvclassic.datasets.remote import read_remote_set
 from cvclassic.datasets.storage import shown
 from cvclassic.datasets.table import layout_of_table
-from cvclassic.decoding import LARGEST_SIDE, SMALLEST_SIDE, Content, InputContract, read_set
+from cvclassic.decoding import LARGEST_SIDE, SMALLEST_SIDE, Content, InputContract, Pictures, read_contents, read_set
+from cvclassic.decoding.remote import REQUESTS
 from cvclassic.errors import InputError
 
 TABLES = frozenset({".csv", ".tsv"})
@@ -23,7 +27,7 @@ SHARE_OF_MEMORY = 0.5  # of what is free: a run keeps its images once more for t
 
 
 def load_pictures(
-    path: Path,
+    path: Path | str,
     *,
     image_size: int | None = None,
     resize: str = "pad",
@@ -36,10 +40,10 @@ def load_pictures(
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
         A folder `path/<class>/<image>`, or `path/<part>/<class>/<image>` with parts `train` and `test`, and `val`,
         `valid` or `validation`, in any case; a zip or tar archive of such a folder; or a CSV (`table.layout_of_table`).
-        Images in folders inside of a class folder are of that class.
+        Images in folders inside of a class folder are of that class. A URL is of such a folder or CSV, for fsspec.
     image_size : int, optional
         Height and width in pixels, 8 or more. None is `image_size.usual_size`.
     resize : {"pad", "crop", "stretch"}
@@ -59,14 +63,15 @@ def load_pictures(
         memory than half of what is free.
     """
     _check_size(image_size)
-    with _opened(path) as (layout, content):
+    with _opened(path) as opened:
+        layout = opened.layout
         layout.check_counts()
-        contents = [content(name) for name in layout.names]
-        size = usual_size(contents, resize) if image_size is None else image_size
+        contents = [opened.content(name) for name in layout.names]
+        size = usual_size(contents, resize, threads=opened.threads or 1) if image_size is None else image_size
         contract = InputContract(size, size, 3, resize)
         _check_memory(len(contents), size)
         told = None if progress is None else lambda n: progress(n, len(contents))
-        pictures = read_set(contents, contract, progress=told)
+        pictures = opened.read(contents, contract, progress=told)
     unreadable = [Unused(layout.names[place], why) for place, why in pictures.unreadable.items()]
     warnings = list(layout.warnings)
     if unreadable:
@@ -77,14 +82,14 @@ def load_pictures(
     n = {part: int(np.sum(layout.part_of == k)) for k, part in enumerate(layout.parts)}
     names, known = tuple(layout.names), [] if layout.groups is None else [layout.groups]
     if group is not None:
-        depth = None if path.suffix.lower() in TABLES and path.is_file() else 1 if WHOLE in n else 2
+        depth = None if opened.is_table else 1 if WHOLE in n else 2
         known.append(groups_of_files(group, [Path(name) for name in names], depth))
     side = f"{size} x {size} ({_how(resize, image_size)})"
     return LabelledImages(
         images=images,
         labels=layout.labels,
         class_names=_shown_names(layout.class_names),
-        provenance=f"{shown(path)}, {len(images):,} image files resized to {side}",
+        provenance=f"{path if isinstance(path, str) else shown(path)}, {len(images):,} image files resized to {side}",
         traits=frozenset(),
         n_train=n[TRAIN] + n.get(VALIDATION, 0) if TEST in n else None,
         n_validation=n.get(VALIDATION, 0),
@@ -94,17 +99,39 @@ def load_pictures(
     ).grouped(*known)
 
 
+class _Opened(NamedTuple):
+    """Pictures that can be read, while the context lasts."""
+
+    layout: Layout
+    content: Callable[[str], Content]
+    read: Callable[..., Pictures]  # as `read_set`
+    is_table: bool = False
+    threads: int | None = None
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Layout, Callable[[str], Content]]]:
-    """The layout, and what gives the content of a file by its name; to be read from within the context."""
-    if path.is_dir():
+def _opened(path: Path | str) -> Iterator[_Opened]:
+    """What is at a path or a URL."""
+    if isinstance(path, str):
+        yield _opened_url(path)
+    elif path.is_dir():
         folder = Folder(path)
-        yield layout_of_folders(folder), folder.content
+        yield _Opened(layout_of_folders(folder), folder.content, read_set)
     elif path.suffix.lower() in TABLES:
-        yield layout_of_table(path), Folder(path.parent).content
+        yield _Opened(layout_of_table(path), Folder(path.parent).content, read_set, is_table=True)
     else:
         with opened_archive(path) as archive:
-            yield layout_of_folders(archive), archive.content
+            yield _Opened(layout_of_folders(archive), archive.content, read_set)
+
+
+def _opened_url(url: str) -> _Opened:
+    """Files that are known by what their store says of them come from the cache without being read again."""
+    found = read_remote_set(url)
+    if found.identities is None:
+        read = partial(read_contents, threads=REQUESTS)
+    else:
+        read = partial(read_set, threads=REQUESTS, identities=[found.identities[name] for name in found.layout.names])
+    return _Opened(found.layout, found.content, read, is_table=found.is_table, threads=REQUESTS)
 
 
 def _check_size(image_size: int | None) -> None:

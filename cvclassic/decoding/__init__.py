@@ -25,6 +25,7 @@ from cvclassic.decoding.files import SUFFIXES, file_content
 from cvclassic.decoding.heads import check_signature, read_head
 from cvclassic.decoding.reading import Content, Facts, Pictures, read_contents, read_pictures
 from cvclassic.decoding.reasons import CUT_OFF, EMPTY, LOCKED, MISSING, NO_FILE, NO_PICTURE, UnreadableError
+from cvclassic.decoding.urls import is_url, local_path
 
 __all__ = [
     "CROP",
@@ -50,6 +51,8 @@ __all__ = [
     "check_signature",
     "file_content",
     "fitted",
+    "is_url",
+    "local_path",
     "read_contents",
     "read_head",
     "read_pictures",

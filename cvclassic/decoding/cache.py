@@ -38,17 +38,25 @@ _DIGEST = 16
 _SUFFIX = ".pictures"
 
 
-def read_set(contents: Sequence[Content], contract: InputContract, *, progress: Progress | None = None) -> Pictures:
+def read_set(
+    contents: Sequence[Content],
+    contract: InputContract,
+    *,
+    progress: Progress | None = None,
+    identities: Sequence[bytes] | None = None,
+    threads: int | None = None,
+) -> Pictures:
     """What `read_contents` gives, from the cache as far as it has them; what it lacks is put there.
 
     The cache lies in `$CVCLASSIC_CACHE`, else in the user's cache folder. Where that can't be written nothing is kept.
+    Files are known by their contents, or by `identities`, 16 bytes each, where these are known without reading.
     """
     image_bytes = int(np.prod(contract.shape))
     if not contents or len(contents) * image_bytes > MOST_BYTES // 2 or (folder := _folder()) is None:
-        return read_contents(contents, contract, progress=progress)
+        return read_contents(contents, contract, progress=progress, threads=threads)
     images = np.empty((len(contents), *contract.shape), np.uint8)
     facts = np.zeros((len(contents), len(Facts._fields)), np.int64)
-    digests, unreadable = _digests(contents)
+    digests, unreadable = _digests(contents) if identities is None else (dict(enumerate(identities)), {})
     entries = [_Entry(folder, places, digests, contract) for places in _dealt(digests)]
 
     def read_entry(number: int) -> None:
@@ -56,7 +64,8 @@ def read_set(contents: Sequence[Content], contract: InputContract, *, progress: 
         lacking = entry.load(images, facts)
         unchanged = True
         for place in lacking:
-            found = _read_checked(contents[place], contract, digests[place])
+            known = digests[place] if identities is None else None
+            found = _read_checked(contents[place], contract, known)
             if isinstance(found, str):
                 unreadable[place], images[place] = found, 0
             else:
@@ -66,7 +75,7 @@ def read_set(contents: Sequence[Content], contract: InputContract, *, progress: 
             entry.store(images, facts)
 
     counted = None if progress is None else _by_entries(progress, len(contents), len(entries))
-    in_threads(read_entry, range(len(entries)), counted)
+    in_threads(read_entry, range(len(entries)), counted, threads)
     _tidy(folder)
     return kept(images, facts, unreadable)
 
@@ -162,15 +171,17 @@ def _dealt(digests: dict[int, bytes]) -> list[list[int]]:
     return list(entries.values())
 
 
-def _read_checked(content: Content, contract: InputContract, digest: bytes) -> tuple[np.ndarray, Facts, bool] | str:
-    """Image and facts of a file, and whether it still has the content of that hash; or why it can't be read."""
+def _read_checked(
+    content: Content, contract: InputContract, digest: bytes | None
+) -> tuple[np.ndarray, Facts, bool] | str:
+    """Image and facts of a file, and whether it still has the content of that hash, if any; or why it can't be read."""
     with contextlib.ExitStack() as stack:
         try:
             held = stack.enter_context(content())
         except UnreadableError as error:
             return str(error)
         found = read_content(lambda: contextlib.nullcontext(held), contract)
-        return found if isinstance(found, str) else (*found, _checksum(held) == digest)
+        return found if isinstance(found, str) else (*found, digest is None or _checksum(held) == digest)
 
 
 def _checksum(content: bytes | memoryview) -> bytes:

@@ -1,6 +1,7 @@
 """From a file's content to pixels: OpenCV where it reads a kind of file faithfully, Pillow for the others."""
 
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from cvclassic.decoding.tiff import without_orientation
 if TYPE_CHECKING:
     from PIL import Image
 
+_SETTINGS = threading.Lock()
+_before: list[tuple[int, int]] = []  # OpenCV's level and threads, once for each that reads
 _BITS = (8, 10, 12, 14, 16)  # what cameras and scanners use of 16
 _BLOCK = 1 << 20  # pixels that are laid on white at a time
 # What turns a picture as its EXIF orientation mark says: transposed first, then flipped (cv2.flip: 0 upside down, 1
@@ -57,15 +60,28 @@ def read_image(content: bytes, contract: InputContract) -> tuple[np.ndarray, tup
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """OpenCV shares no picture out among threads, which costs more than it gains, and prints no line for bad ones."""
+    """OpenCV shares no picture out among threads, which costs more than it gains, and prints no line for bad ones.
+
+    Both are settings of the whole process: of several threads that read at a time the first one changes them, and the
+    last one puts back what was before.
+    """
     log = getattr(cv2.utils, "logging", cv2)  # the place in OpenCV 5, and in 4
-    level, threads = log.setLogLevel(0), cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    with _SETTINGS:
+        if not _before:
+            threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+            settings = log.setLogLevel(0), threads
+        else:
+            settings = _before[0]
+        _before.append(settings)
     try:
         yield
     finally:
-        log.setLogLevel(level)
-        cv2.setNumThreads(threads)
+        with _SETTINGS:
+            level, threads = _before.pop()
+            if not _before:
+                log.setLogLevel(level)
+                cv2.setNumThreads(threads)
 
 
 def _decoded(content: bytes, head: Head) -> tuple[np.ndarray, bool]:

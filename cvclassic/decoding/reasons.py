@@ -2,6 +2,7 @@
 
 EMPTY, CUT_OFF, NO_PICTURE, LOCKED = "empty", "cut off", "no picture, or a damaged one", "not readable for this user"
 MISSING = "not there"
+CHANGED = "changed while it was read"
 NO_FILE = "no file, but a folder, pipe, device or socket"
 LINK_LOOP = "a link that leads to no file"
 HEIC = "HEIC, which needs the package pillow-heif (pip install pillow-heif)"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvclassic.decoding import Pictures, read_pictures
+from cvclassic.decoding import Pictures, is_url, local_path, read_pictures
 from cvclassic.errors import InputError
 from cvclassic.model.decision import Costs, decide
 from cvclassic.model.model import Model
@@ -37,11 +37,14 @@ class Answer:
     error: str | None = None
 
 
-def files_below(path: Path, suffixes: frozenset[str]) -> list[str]:
-    """`[path]` for a file; of a folder all files below it that have one of the suffixes, sorted.
+def files_below(place: str, suffixes: frozenset[str]) -> list[str]:
+    """`[place]` for a file; of a folder, or the URL of one, all files below it that have one of the suffixes, sorted.
 
     Hidden ones, and links to folders, are passed over. InputError for a folder without any.
     """
+    if is_url(place):
+        return _files_below_url(place, suffixes)
+    path = Path(local_path(place) or place).expanduser()
     if not path.is_dir():
         return [str(path)]
     found = []
@@ -54,6 +57,20 @@ def files_below(path: Path, suffixes: frozenset[str]) -> list[str]:
         ]
     if not found:
         raise InputError(f"There is no picture file in {path} or below it.")
+    return sorted(found)
+
+
+def _files_below_url(url: str, suffixes: frozenset[str]) -> list[str]:
+    """What has a picture's suffix is taken for a file without asking."""
+    from cvclassic.decoding.remote import open_place
+
+    if os.path.splitext(url)[1].lower() in suffixes:
+        return [url]
+    place = open_place(url)
+    names = [name for name in place.names() if not any(part.startswith(".") for part in name.split("/"))]
+    found = [place.url_of(name) for name in names if os.path.splitext(name)[1].lower() in suffixes]
+    if not found:
+        raise InputError(f"There is no picture file in {url} or below it.")
     return sorted(found)
 
 
