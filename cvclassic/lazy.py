@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import sys
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
+import cloudpickle
 import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -26,6 +30,8 @@ from cvclassic.images import check_image_shape
 if TYPE_CHECKING:
     import dask.array
 
+SMALL = 4096  # bytes of an estimator that goes with each task
+CLAIMED = 1 << 29  # bytes of files that a worker has, and Dask may take for memory
 FAN_IN = 4  # sums that are added up at a time, on their way to one
 
 _here = threading.local()
@@ -113,13 +119,17 @@ def map_chunks(
 ) -> dask.array.Array:
     """`owner.method(X, **arguments)`, chunk by chunk, as a Dask array (n, *row_shape) of `dtype`; nothing is computed.
 
-    `owner` is taken as it is now. What it has learned is one datum of the graph, which travels once to each worker.
+    `owner` is taken as it is now. One that has learned much is a datum of the graph, which travels once to each worker;
+    a small one travels with its chunks, which Dask can then make and work on in one task.
     Where `method` raises an InputError, that gets the number of the chunk.
     """
     import dask
     import dask.array as da
 
-    shared = dask.delayed(copy.copy(owner), traverse=False, pure=False)
+    shared = copy.copy(owner)
+    token = dask.base.tokenize(shared)
+    if len(cloudpickle.dumps(shared)) > SMALL:
+        shared = dask.delayed(shared, traverse=False, pure=False)
     return da.map_blocks(
         _apply,
         X,
@@ -133,7 +143,7 @@ def map_chunks(
         new_axis=list(range(1, 1 + len(row_shape))),
         dtype=dtype,
         meta=np.empty((0,) * (1 + len(row_shape)), dtype),
-        name=f"{type(owner).__name__}-{method}-{dask.base.tokenize(shared.key, X.name)}",
+        name=f"{type(owner).__name__}-{method}-{dask.base.tokenize(token, arguments, X.name)}",
     )
 
 
@@ -182,18 +192,70 @@ def gather(function: Callable, X: dask.array.Array, rows: np.ndarray, *beside: n
     return out
 
 
-def kept(*arrays: dask.array.Array | None) -> tuple[dask.array.Array | None, ...]:
-    """The arrays for many passes: on a cluster in its workers' memory, which spill to their disks what is too much.
+def kept(X: dask.array.Array, *columns: dask.array.Array | None) -> tuple[dask.array.Array | None, ...]:
+    """The arrays for many passes: the chunks of `X` in files where they were computed, and `columns` in memory.
 
-    Dask's other schedulers can't spill; there the arrays stay as they are, and each pass computes them anew.
+    A file is read as fast as it was written as long as the system has memory for it, and takes none of the process's.
+    Dask's own spilling writes a chunk anew each time that it was read.
     """
     import dask
 
-    present = [array for array in arrays if array is not None]
-    if not _on_cluster(present):
-        return arrays
-    held = iter(dask.persist(*present))
-    return tuple(None if array is None else next(held) for array in arrays)
+    told = CLAIMED * _n_workers(X) // X.npartitions
+    parked = X.map_blocks(_Parked, told, dtype=X.dtype, meta=X._meta)
+    held = iter(dask.persist(parked, *(column for column in columns if column is not None)))
+    return next(held), *(None if column is None else next(held) for column in columns)
+
+
+class _Parked:
+    """A chunk in a file, which goes when this does. Where Dask takes it to another worker, its rows travel."""
+
+    def __init__(self, rows: np.ndarray, most_told: int):
+        self._rows, self._path, self._most_told, self._size = None, None, most_told, rows.nbytes
+        if not len(rows):  # of which no file can be mapped
+            self._rows = rows
+            return
+        try:
+            handle, self._path = tempfile.mkstemp(".npy", "cvclassic-", _folder())
+            weakref.finalize(self, _remove, self._path)
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, np.asarray(rows))
+        except OSError as error:
+            raise InputError(
+                f"{rows.nbytes / 1e6:,.0f} MB can't be written for the passes to come ({error.strerror}). Give the "
+                "workers a folder with more room: `dask worker --local-directory`, or TMPDIR without a cluster."
+            ) from error
+
+    def rows(self) -> np.ndarray:
+        """The chunk, mapped to memory while it is used."""
+        return self._rows if self._path is None else np.load(self._path, mmap_mode="r")
+
+    def __sizeof__(self) -> int:
+        """What Dask is told: its size, so that it is not moved lightly, or less where a worker's memory seemed full."""
+        return min(self._size, self._most_told)
+
+    def __reduce__(self):
+        return _Parked, (np.array(self.rows()), self._most_told)
+
+
+def _n_workers(X: dask.array.Array) -> int:
+    import dask.base
+
+    client = getattr(dask.base.get_scheduler(collections=[X]), "__self__", None)
+    return max(1, len(client.nthreads())) if hasattr(client, "nthreads") else 1
+
+
+def _folder() -> str | None:
+    """Where this worker keeps its files; None is the system's place for temporary ones."""
+    distributed = sys.modules.get("distributed")
+    if distributed is not None:
+        with suppress(ValueError):  # not on a worker
+            return distributed.get_worker().local_directory
+    return None
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def in_chunk() -> bool:
@@ -259,7 +321,7 @@ def _apply(chunk, owner, method, arguments, row_shape, out_dtype, block_id):
 
 def _reduced(function, number, *values):
     with _named(number), on_one_thread():
-        return function(*values)
+        return function(*(value.rows() if isinstance(value, _Parked) else value for value in values))
 
 
 def _merged(merge, parts):
@@ -273,13 +335,6 @@ def _named(number: int) -> Iterator[None]:
         yield
     except InputError as error:
         raise type(error)(f"In chunk {number} of X: {error}") from error
-
-
-def _on_cluster(arrays: list[dask.array.Array]) -> bool:
-    import dask.base
-
-    scheduler = dask.base.get_scheduler(collections=arrays)
-    return type(getattr(scheduler, "__self__", None)).__module__.startswith("distributed.")
 
 
 @cache

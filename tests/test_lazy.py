@@ -1,8 +1,13 @@
 """Dask arrays: known shapes without computing, the numbers of arrays in memory, and errors that say what to do."""
 
+import gc
+import pickle
+import re
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -130,23 +135,28 @@ def blas_threads():
     return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
 
 
+SEEN = []
+
+
+class Counted(HOG):
+    """Notes what a chunk is worked on with."""
+
+    def transform(self, X, out=None):
+        if isinstance(X, np.ndarray):
+            time.sleep(0.01)  # so that chunks overlap
+            SEEN.append((lazy.in_chunk(), cv2.getNumThreads(), *blas_threads()))
+        return super().transform(X, out)
+
+
 def test_one_thread_in_a_chunk_and_as_many_as_before_after_it(digits):
-    seen = []
-
-    class Counted(HOG):
-        def transform(self, X, out=None):
-            if isinstance(X, np.ndarray):
-                time.sleep(0.01)  # so that chunks overlap
-                seen.append((lazy.in_chunk(), cv2.getNumThreads(), *blas_threads()))
-            return super().transform(X, out)
-
+    SEEN.clear()
     HOG().fit(digits[0])  # no BLAS is loaded any more from here on
     cv2.setNumThreads(2)
     before = blas_threads()
     features = Counted().transform(da.from_array(digits[0][:120], chunks=(5, 16, 16)))
     features.compute(scheduler="threads", num_workers=4)
-    assert len(seen) == 24
-    assert set(seen) == {(True, 1, *[1] * len(before))}
+    assert len(SEEN) == 24
+    assert set(SEEN) == {(True, 1, *[1] * len(before))}
     assert (blas_threads(), cv2.getNumThreads(), lazy.in_chunk()) == (before, 2, False)
 
 
@@ -204,6 +214,7 @@ def test_batches_that_can_not_be_used():
 def test_dask_is_imported_for_dask_arrays_alone():
     code = """
 import sys
+import tempfile
 import numpy as np
 import cvclassic
 from cvclassic.features import HOG, PCA
@@ -218,3 +229,41 @@ assert not found, found
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_kept_chunks_lie_in_files_that_travel_as_rows_and_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
+    [kept, none] = lazy.kept(da.from_array(rows, chunks=(3, 2)), None)
+    assert none is None
+    assert len(list(tmp_path.iterdir())) == 3
+    found = lazy.reduce_chunks(lambda chunk: chunk.sum(axis=0), sum, [kept])
+    np.testing.assert_array_equal(found, rows.sum(axis=0))
+    first = kept.to_delayed().ravel()[0]
+    arrived = pickle.loads(pickle.dumps(first.compute()))  # as on another worker
+    assert len(list(tmp_path.iterdir())) == 4
+    np.testing.assert_array_equal(arrived.rows(), rows[:3])
+    del kept, first, arrived
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    X = da.from_array(np.ones((4, 2), np.float32), chunks=(4, 2))
+    with pytest.raises(InputError, match=r"can't be written .*--local-directory"):
+        LinearSVM().fit(X, np.array([0, 1, 0, 1]))
+
+
+def test_readmes_lines_run_on_a_folder_of_pictures(tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.DOTALL)
+    [script] = [block for block in blocks if "lazy_pictures(" in block]
+    X, y = load_digits(n_class=3, return_X_y=True)
+    for k, (image, label) in enumerate(zip(X[:60], y[:60], strict=True)):
+        path = tmp_path / "pictures" / str(label) / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.kron(image.reshape(8, 8) * 15, np.ones((4, 4))))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(script, names)
+    np.testing.assert_array_equal(names["predicted"].compute(), names["train"].labels.compute())

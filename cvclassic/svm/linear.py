@@ -98,9 +98,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
         `X` may be a Dask array of up to 8,000 features, `y` and `sample_weight` Dask arrays or arrays in memory. The
         optimum is the same, found in a dozen passes or so over the chunks by what computes Dask arrays at the moment.
-        With a cluster the chunks stay in the memory of its workers, which spill to disk what is too much; without one
-        they are computed anew in each pass. A worker needs memory for a few chunks and, for each class, three or four
-        (n_features, n_features) float64 matrices; the caller for two or three. `warm_start` is not heeded then.
+        The chunks are computed once and kept in files where they were computed, until the fit ends. A worker needs
+        memory for a few chunks and, for each class, three or four (n_features, n_features) float64 matrices; the caller
+        for two or three. `warm_start` is not heeded then.
 
         Raises
         ------

@@ -77,7 +77,9 @@ class Sums:
         active = new < 1
         self.active[k] += np.count_nonzero(active)
         self.slopes[k] += _weighted_sum(np.where(active, new - 1, 0) * sign * factor, X)
-        add_gram(self.grams[k], X, np.flatnonzero(active ^ point.invert[k]), factor)
+        chosen = np.flatnonzero(active ^ point.invert[k])
+        add = add_gram if len(point.W) > 1 else _add_gram_in_parallel  # beside other problems this one has a core
+        add(self.grams[k], X, chosen, factor)
 
     def take(self, other: "Sums") -> None:
         """Add what another one has summed."""
@@ -183,24 +185,35 @@ def with_constant(X, constant):
 
 def add_gram(total, X, chosen, weight) -> None:
     """Add the weighted Gram matrix of the `chosen` rows to `total`, (d, d) float64."""
-
-    def product(start):
-        block = chosen[start : start + BLOCK_ROWS]
-        rows = np.take(X, block, axis=0, out=_scratch((BLOCK_ROWS, X.shape[1]), X.dtype)[: len(block)], mode="clip")
-        rows *= np.sqrt(weight[block])[:, None]
-        return rows.T @ rows
-
-    total += sum_in_parallel(product, range(0, len(chosen), BLOCK_ROWS), total.shape)
+    for start in range(0, len(chosen), BLOCK_ROWS):
+        total += _product(X, chosen[start : start + BLOCK_ROWS], weight)
 
 
-def _scratch(shape, dtype) -> np.ndarray:
+def _add_gram_in_parallel(total, X, chosen, weight) -> None:
+    total += sum_in_parallel(
+        lambda start: _product(X, chosen[start : start + BLOCK_ROWS], weight),
+        range(0, len(chosen), BLOCK_ROWS),
+        total.shape,
+    )
+
+
+def _product(X, block, weight) -> np.ndarray:
+    """The weighted Gram matrix of a block of rows; it lasts until this thread makes the next one."""
+    d = X.shape[1]
+    rows = np.take(X, block, axis=0, out=_scratch("rows", (BLOCK_ROWS, d), X.dtype)[: len(block)], mode="clip")
+    rows *= np.sqrt(weight[block])[:, None]
+    return np.matmul(rows.T, rows, out=_scratch("product", (d, d), X.dtype))  # NumPy sees the transpose: BLAS's SYRK
+
+
+def _scratch(name: str, shape, dtype) -> np.ndarray:
     """Memory of this thread's own, whatever is in it: to get fresh memory for each block takes a third of a pass.
 
     So it is where malloc gives freed memory back to the system at once, as Dask's workers ask it to.
     """
-    held = getattr(_of_thread, "memory", None)
+    held = getattr(_of_thread, name, None)
     if held is None or held.shape != shape or held.dtype != dtype:
-        held = _of_thread.memory = np.empty(shape, dtype)
+        held = np.empty(shape, dtype)
+        setattr(_of_thread, name, held)
     return held
 
 

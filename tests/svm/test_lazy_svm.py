@@ -77,7 +77,7 @@ def test_empty_chunks_and_labels_that_are_texts(digits):
     np.testing.assert_array_equal(found.predict(rows).compute(), expected.predict(X))
 
 
-def test_a_chunk_is_computed_once_in_a_pass(digits):
+def test_a_chunk_is_computed_once_for_all_passes(digits):
     X, y = digits
     computed = []
 
@@ -86,8 +86,8 @@ def test_a_chunk_is_computed_once_in_a_pass(digits):
         return chunk
 
     rows = da.from_array(X, chunks=(300, 64)).map_blocks(counted, dtype=X.dtype, meta=X[:0])
-    svm = LinearSVM().fit(rows, y)
-    assert computed.count(300) == len(computed) == 3 * (svm.n_iter_ + 1)
+    LinearSVM().fit(rows, y)
+    assert computed == [300, 300, 300]
 
 
 def test_too_few_steps_are_announced(lazy_digits):
