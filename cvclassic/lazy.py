@@ -46,13 +46,13 @@ def is_lazy(X: object) -> bool:
     return module is not None and isinstance(X, module.Array)
 
 
-def require_dask() -> None:
-    """Raise `MissingDependencyError` where Dask's arrays can't be imported."""
+def require_dask(what: str) -> None:
+    """Raise `MissingDependencyError` where Dask's arrays can't be imported; `what` needs them."""
     try:
         import dask.array  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f'This needs Dask, which can\'t be imported here ({error}): pip install "cvclassic[dask]".'
+            f'{what} need Dask, which can\'t be imported here ({error}): pip install "cvclassic[dask]".'
         ) from error
 
 

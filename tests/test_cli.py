@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cvclassic.cli import compare_app
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the files of Linux")
@@ -253,7 +253,7 @@ def test_a_killed_run_is_resumed_without_repeating_finished_work(tmp_path, pipel
     run = subprocess.Popen(
         compare_command(*chosen, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path
     )
-    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    until(lambda: list(out.glob("digits/sleeps*")))
     run.send_signal(signal.SIGKILL)
     run.wait()
     [finished] = out.glob("digits/*/result.json")
@@ -282,7 +282,7 @@ def test_training_sizes_interrupted_half_way_are_resumed_without_repeating_finis
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # A suite that a shell runs in the background ignores SIGINT, and so would what it starts.
     run = subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **quiet)
-    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    until(lambda: list(out.glob("digits/sleeps*")))
     run.send_signal(signal.SIGINT)
     assert run.wait(60) == 130
     finished = {path: path.stat().st_mtime_ns for path in out.glob("*/*/result.json")}
@@ -329,7 +329,7 @@ def test_a_sweep_killed_half_way_is_resumed_without_repeating_finished_work(tmp_
     swept = ["--sweep", "metric=euclidean,manhattan", "--sweep", "strategy=prior,uniform", "--repeats", "2"]
     command = compare_command("--dataset", "digits", *first, *swept, "--out", out)
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
-    wait_for(lambda: list(out.glob("digits/sleeps*")))
+    until(lambda: list(out.glob("digits/sleeps*")))
     run.send_signal(signal.SIGKILL)
     run.wait()
     finished = {path: path.stat().st_mtime_ns for path in out.glob("digits/*/result.json")}
@@ -390,13 +390,6 @@ def test_several_experiments_have_a_folder_each_and_resume_together(tmp_path, mo
 def job_of(folder, *parts):
     [name] = [path.name for path in folder.glob("digits/*seed*") if all(part in path.name for part in parts)]
     return name
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"nothing came within {seconds} s"
-        time.sleep(0.05)
 
 
 def test_the_installed_command_starts():
@@ -518,7 +511,7 @@ def test_output_that_goes_nowhere_is_no_fault(tmp_path, pipeline_file):
 def test_a_signal_ends_the_command_as_an_interrupt_does_also_before_there_is_a_run(tmp_path, name):
     command = compare_command("digits", "--pipeline", "hog_svm", "--out", tmp_path / "run")
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: "numpy" in Path(f"/proc/{run.pid}/maps").read_text())  # it is importing what a run needs
+    until(lambda: "numpy" in Path(f"/proc/{run.pid}/maps").read_text())  # it is importing what a run needs
     run.send_signal(getattr(signal, name))
     assert run.wait(20) == 130
     assert "Interrupted." in run.stderr.read()

@@ -24,9 +24,10 @@ from cvclassic.datasets.listing import Lister, PackedNames, cut, list_folders, p
 from cvclassic.datasets.remote import TABLES, RemoteFolder, layout_of_remote_table, open_folder, suffix_of
 from cvclassic.datasets.sample import Seen, look, size_of
 from cvclassic.datasets.table import layout_of_table
-from cvclassic.decoding import PAD, InputContract, is_url, local_path, read_contents
+from cvclassic.decoding import PAD, InputContract, Pictures, is_url, local_path, read_contents
 from cvclassic.decoding.remote import REQUESTS
-from cvclassic.errors import DataError, InputError, MissingDependencyError
+from cvclassic.errors import DataError, InputError
+from cvclassic.lazy import require_dask
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -154,7 +155,7 @@ def lazy_pictures(
     MissingDependencyError
         Without Dask, fsspec or the driver of the URL.
     """
-    _check_dask()
+    require_dask("Lazy pictures")
     if like is not None and (image_size, channels, resize) != (None, None, PAD):
         raise InputError("like says what images are like; remove image_size, channels and resize.")
     if chunks is not None and (isinstance(chunks, bool) or not isinstance(chunks, int) or chunks < 1):
@@ -170,13 +171,6 @@ def lazy_pictures(
     rows = max(1, CHUNK_BYTES // prod(contract.shape)) if chunks is None else chunks
     names = (name for of_class in packs for name in unpack_all(of_class))
     return _lazy(tree, cut(names, rows), rows, class_names, counts, contract, tuple(told))
-
-
-def _check_dask() -> None:
-    try:
-        import dask.array  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError('Lazy pictures need Dask: pip install "cvclassic[dask]"') from error
 
 
 Packs = list[list[PackedNames]]  # of each class
@@ -330,10 +324,8 @@ def _lazy(
 
 
 def _read_chunk(packed: PackedNames, tree: Lister, contract: InputContract) -> np.ndarray:
-    """The images of some files. Several are asked for at a time, and one is decoded."""
-    names = unpack(packed)
-    contents = [tree.content(name) for name in names]
-    found = read_contents(contents, contract, threads=_requests(tree), decoders=1)
+    """The images of some files; DataError where some can't be read."""
+    names, found = _read(packed, tree, contract)
     if found.unreadable:
         named = [f"{names[place]} ({why})" for place, why in list(found.unreadable.items())[:_NAMED]]
         more = len(found.unreadable) - len(named)
@@ -346,15 +338,15 @@ def _read_chunk(packed: PackedNames, tree: Lister, contract: InputContract) -> n
 
 
 def _unreadable(packed: PackedNames, tree: Lister, contract: InputContract) -> list[Unused]:
-    names = unpack(packed)
-    contents = [tree.content(name) for name in names]
-    found = read_contents(contents, contract, threads=_requests(tree), decoders=1)
+    names, found = _read(packed, tree, contract)
     return [Unused(names[place], why) for place, why in found.unreadable.items()]
 
 
-def _requests(tree: Lister) -> int:
-    """Files that are asked for at a time."""
-    return REQUESTS if isinstance(tree, RemoteFolder) else 1
+def _read(packed: PackedNames, tree: Lister, contract: InputContract) -> tuple[list[str], Pictures]:
+    """Names of some files, and what is in them. Of files far away several are asked for at a time; one is decoded."""
+    names = unpack(packed)
+    requests = REQUESTS if isinstance(tree, RemoteFolder) else 1
+    return names, read_contents([tree.content(name) for name in names], contract, threads=requests, decoders=1)
 
 
 def _labels(start: int, n: int, ends: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What the extractors share: checks of the batch, the output array, work in blocks, and the few common parameters."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -177,6 +178,14 @@ def check_positive_int(value, name: str) -> None:
     """Raise `InputError` unless `value` is an int of at least 1."""
     if not isinstance(value, int | np.integer) or value < 1:
         raise InputError(f"{name}={value!r} must be an int of at least 1.")
+
+
+def check_positive(value, name: str, *, below: float = math.inf) -> None:
+    """Raise `InputError` unless `value` is a number above 0 and below `below`."""
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool) or not 0 < value < below:
+        raise InputError(
+            f"{name}={value!r} must be a number above 0{'' if below == math.inf else f' and below {below}'}."
+        )
 
 
 def check_normalization(value) -> None:

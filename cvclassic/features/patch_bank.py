@@ -11,8 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import ThreadpoolController
 
 from cvclassic.errors import InputError
-from cvclassic.features.extractor import Extractor, check_grid, check_positive_int, images_of, with_channels
-from cvclassic.features.patch_dictionary import random_patches, scale_of, zca
+from cvclassic.features.extractor import (
+    Extractor,
+    check_grid,
+    check_positive,
+    check_positive_int,
+    images_of,
+    with_channels,
+)
+from cvclassic.features.patch_dictionary import check_patch_size, random_patches, scale_of, zca
 
 _STRIP_BYTES = 1 << 20  # patches and products of a strip of an image: a processor's second cache holds them
 _FLAT_PART = 0.1  # of the patches drawn as filters, those with least contrast are left out
@@ -130,15 +137,10 @@ class PatchBank(Extractor):
             raise InputError(f"n_filters={self.n_filters} must be even: half of them are mirror images.")
         if self.n_patches < self.n_filters:
             raise InputError(f"n_patches={self.n_patches} must be at least n_filters={self.n_filters}.")
-        for name in ("contrast_regularization", "whitening_regularization", "quantile"):
-            value, most = getattr(self, name), 1 if name == "quantile" else np.inf
-            if not isinstance(value, int | float | np.number) or isinstance(value, bool) or not 0 < value < most:
-                raise InputError(f"{name}={value!r} must be a number above 0{' and below 1' * (most == 1)}.")
-        if not 2 <= self.patch_size <= min(image_shape[:2]):
-            raise InputError(
-                f"patch_size={self.patch_size} must be from 2 to the images' side; they have {image_shape[0]} x "
-                f"{image_shape[1]} pixels."
-            )
+        for name in ("contrast_regularization", "whitening_regularization"):
+            check_positive(getattr(self, name), name)
+        check_positive(self.quantile, "quantile", below=1)
+        check_patch_size(self.patch_size, image_shape)
         check_grid(self.grid, self._places(image_shape))
 
     def _places(self, image_shape) -> list[int]:

@@ -10,6 +10,7 @@ from cvclassic.errors import InputError
 from cvclassic.features.extractor import (
     Extractor,
     check_grid,
+    check_positive,
     check_positive_int,
     for_kernels,
     grid_edges,
@@ -132,20 +133,14 @@ class PatchDictionary(Extractor):
         for name in ("n_atoms", "patch_size", "n_patches", "n_iter"):
             check_positive_int(getattr(self, name), name)
         for name in ("contrast_regularization", "whitening_regularization"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not 0 < value < np.inf:
-                raise InputError(f"{name}={value!r} must be a number above 0.")
+            check_positive(getattr(self, name), name)
         if self.n_patches < self.n_atoms:
             raise InputError(f"n_patches={self.n_patches} must be at least n_atoms={self.n_atoms}.")
         if self.dictionary not in ("kmeans", "random"):
             raise InputError(f'dictionary={self.dictionary!r} is unknown; use "kmeans" or "random".')
         if self.encoding not in ("triangle", "threshold"):
             raise InputError(f'encoding={self.encoding!r} is unknown; use "triangle" or "threshold".')
-        if not 2 <= self.patch_size <= min(image_shape[:2]):
-            raise InputError(
-                f"patch_size={self.patch_size} must be from 2 to the images' side; they have {image_shape[0]} x "
-                f"{image_shape[1]} pixels."
-            )
+        check_patch_size(self.patch_size, image_shape)
         check_grid(self.grid, [side - self.patch_size + 1 for side in image_shape[:2]])
 
     def _n_features(self, image_shape):
@@ -227,6 +222,13 @@ class PatchDictionary(Extractor):
         cell_y = np.searchsorted(grid_edges(sides[0], rows), y, side="right") - 1
         cell_x = np.searchsorted(grid_edges(sides[1], columns), x, side="right") - 1
         return np.stack([np.zeros_like(y), y, x], axis=1), cell_y * columns + cell_x
+
+
+def check_patch_size(size: int, image_shape: tuple[int, ...]) -> None:
+    """Raise `InputError` unless patches of this side lie within the images."""
+    if not 2 <= size <= min(image_shape[:2]):
+        height, width = image_shape[:2]
+        raise InputError(f"patch_size={size} must be from 2 to the images' side; they have {height} x {width} pixels.")
 
 
 def random_patches(X, n_patches: int, size: int, regularization: float, random) -> np.ndarray:

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.hosts import hosts
+from tests.waiting import lives, until
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
@@ -68,21 +68,6 @@ def start(*arguments):
     return subprocess.Popen(command, env=environment, **pipes)
 
 
-def until(condition, seconds=100.0):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
-    return value
-
-
-def lives(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
 def begun(folder: Path) -> list[tuple[str, int, str]]:
     """Of each job that has begun: its pipeline, process and network."""
     marks = [path for path in folder.glob("began-*") if not path.suffix]
@@ -100,7 +85,7 @@ def test_however_a_run_ends_its_cluster_ends_with_it_and_it_can_be_resumed(tmp_p
     run = tmp_path / "run"
     names = ["hog_linear_svm", *waiting[:2]]
     process = start(*ARGUMENTS, *(f"--pipeline={each}" for each in names), "--cluster", "local:2", "--out", run)
-    until(lambda: len(begun(tmp_path)) == 2)
+    until(lambda: len(begun(tmp_path)) == 2, seconds=100)
     children = psutil.Process(process.pid).children(recursive=True)
     assert {pid for _, pid, _ in begun(tmp_path)} <= {child.pid for child in children}
     process.send_signal(getattr(signal, name))
@@ -144,12 +129,12 @@ def test_a_host_that_is_killed_and_one_that_is_cut_off_change_no_figure(tmp_path
         with distributed.Client(address, timeout=60) as client:
             client.wait_for_workers(3, timeout=60)  # so that each gets a job
         process = start(*arguments, "--cluster", address, "--out", run)
-        before = until(lambda: len(found := begun(tmp_path)) == 3 and found)
+        before = until(lambda: len(found := begun(tmp_path)) == 3 and found, seconds=100)
         assert len({network for _, _, network in before}) == 3
         killed.kill()
         cut.cut_off()
         of_the_cut = [psutil.Process(pid) for pid in cut.processes()]
-        until(lambda: not any("cvclassic.runs.worker" in " ".join(command(each)) for each in of_the_cut))
+        until(lambda: not any("cvclassic.runs.worker" in " ".join(command(each)) for each in of_the_cut), seconds=100)
         (tmp_path / "go").touch()
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors + (tmp_path / "log").read_text()

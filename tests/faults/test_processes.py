@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import lives, until
+
 HERE = Path(__file__).parent
 MISBEHAVES = HERE / "misbehaves.py"
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
@@ -29,23 +31,8 @@ def start(folder: Path, settings=(), pipeline=MISBEHAVES, **how):
 FIELDS = ("timeout", "memory_limit", "sweep")
 
 
-def until(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return value
-
-
 def said(folder: Path, word: str) -> bool:
     return any(word in log.read_text(errors="replace") for log in folder.rglob("worker.log"))
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def processes_of(run: subprocess.Popen) -> list[psutil.Process]:

@@ -29,6 +29,7 @@ from cvclassic.runs.local import run_locally
 from cvclassic.runs.pipelines import bring, find_pipelines
 from cvclassic.runs.plan import RunData, plan
 from cvclassic.runs.spec import RunSpec
+from tests.waiting import lives, until
 
 FAULTS = Path(__file__).parents[1] / "faults"
 MISBEHAVES = FAULTS / "misbehaves.py"
@@ -165,7 +166,7 @@ def test_a_process_killed_from_outside_is_a_failed_row_and_another_takes_its_pla
     outcomes = run(tmp_path / "run", digits, [pipeline_file("sleeps"), pipeline_file("nearest_mean")], kill)
     assert statuses(outcomes) == ["failed: killed by SIGKILL (out of memory?)", "ok"]
     assert len(seen) == 2
-    assert wait_for(lambda: not any(map(lives, seen)))
+    assert until(lambda: not any(map(lives, seen)))
 
 
 @linux
@@ -208,28 +209,13 @@ def test_nothing_is_left_however_the_run_ends(tmp_path, name, way):
     fields = {"pipelines": [str(MISBEHAVES)], "threads": 1, "settings": {"way": way}}
     process = subprocess.Popen([sys.executable, FAULTS / "one_run.py", tmp_path / "run", json.dumps(fields)])
     word = "started" if way == "children" else "began"
-    wait_for(lambda: any(word in log.read_text() for log in tmp_path.rglob("worker.log")))
+    until(lambda: any(word in log.read_text() for log in tmp_path.rglob("worker.log")))
     time.sleep(0.3)
     processes = psutil.Process(process.pid).children(recursive=True)
     assert len(processes) == (6 if way == "children" else 2)
     process.send_signal(getattr(signal, name))
     assert process.wait(timeout=10) == (-signal.SIGKILL if name == "SIGKILL" else 130)
-    wait_for(lambda: not any(map(lives, processes)), seconds=10)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"nothing came within {seconds} s"
-        time.sleep(0.05)
-    return value
-
-
-def lives(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    until(lambda: not any(map(lives, processes)), seconds=10)
 
 
 def test_a_launcher_that_dies_at_once_is_a_failed_row_with_its_last_words(tmp_path, digits, pipeline_file, monkeypatch):

@@ -3,12 +3,12 @@
 import contextlib
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from cvclassic.runs.processes import descendants, end_descendants, lives, machine_memory, memory_of, session_of
+from tests.waiting import until
 
 MIB = 2**20
 HOLDS = """import mmap, os, time
@@ -78,7 +78,7 @@ def test_children_of_a_process_that_is_gone_are_found_by_their_session_and_ended
         "import os, time\nleader = os.getpid()\nfor _ in range(3):\n    os.fork()\n"
         "if os.getpid() == leader:\n    print('ready', flush=True)\ntime.sleep(60)"
     )
-    wait_for(lambda: len(session_of(process)) == 7)
+    until(lambda: len(session_of(process)) == 7, seconds=30)
     process.kill()
     others = session_of(process)
     assert len(others) == 7
@@ -132,10 +132,3 @@ def test_the_memory_of_a_container_is_its_limit(tmp_path, membership, file, cont
     assert machine_memory(tmp_path / "groups", tmp_path / "membership") == (limit or total)
     assert machine_memory(tmp_path / "groups", tmp_path / "none") == total
     assert 0 < machine_memory() <= total
-
-
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
