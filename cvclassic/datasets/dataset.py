@@ -97,7 +97,7 @@ class Dataset:
         """Number of classes, k."""
         return len(self.class_names)
 
-    @property
+    @cached_property
     def used(self) -> np.ndarray:
         """Ascending indices of the images that are in any split, those of `smaller` and `folds` too."""
         parts = (self, *self.smaller, *self.folds)

@@ -59,6 +59,7 @@ class Forecast:
     def __init__(self, data: RunData, workers: int = 1):
         self._data, self.workers = data, workers
         self._ended: dict[str, list[tuple[float, float]]] = {}  # by pipeline: what a job was to take, and what it took
+        self._efforts: dict[Job, float] = {}  # asked for many times a second, while what is measured runs
 
     def hearing(self, listen: Listener) -> Listener:
         """`listen`, with what each job took taken in before."""
@@ -110,6 +111,11 @@ class Forecast:
 
     def _effort(self, job: Job) -> float:
         """Seconds by the pipeline's rate; of one that has none, in proportion to the images."""
+        if job not in self._efforts:
+            self._efforts[job] = self._reckoned(job)
+        return self._efforts[job]
+
+    def _reckoned(self, job: Job) -> float:
         part, rate = self._data.part(job), RATES.get(job.pipeline, Rate(0, 1))
         spec, task = self._data.spec, self._data.task(job)
         trained = self._data.pipelines[job.pipeline].family in TRAINED_BY_KERAS

@@ -213,10 +213,12 @@ def _leak_lines(dataset: DatasetStudy) -> list[str]:
     for each in dataset.contenders:
         accuracies = [leak.otherwise[result.job] for result in each.results]
         told.append(f"{each.name} {percent(sum(accuracies) / len(accuracies))}")
-    copies = f"{leak.n:,} of {leak.n_test:,} test images are copies of training images"
+    copies, figures = f"{leak.n:,} of {leak.n_test:,} test images are copies of training images", ", ".join(told)
     if leak.left_out:
-        return [f"Warning: {copies}, and left out of all figures; with them the accuracies would be {', '.join(told)}"]
-    return [f"{copies}, and counted, as in what others publish; without them the accuracies are {', '.join(told)}"]
+        otherwise = f"; with them the accuracies would be {figures}" if told else ""
+        return [f"Warning: {copies}, and left out of all figures{otherwise}"]
+    otherwise = f"; without them the accuracies are {figures}" if told else ""
+    return [f"{copies}, and counted, as in what others publish{otherwise}"]
 
 
 def _recipe_lines(dataset: DatasetStudy) -> list[str]:

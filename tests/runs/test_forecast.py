@@ -33,6 +33,13 @@ def test_a_rate_is_of_images_pairs_and_epochs(shapes):
     assert forecast.total([hog, cnn]) == forecast.seconds(hog) + forecast.seconds(cnn)
 
 
+def test_asked_many_times_a_second_it_reckons_once(shapes, monkeypatch):
+    forecast, jobs = forecast_of(shapes, ["hog_svm", "cnn"])
+    first = [forecast.seconds(job) for job in jobs]
+    monkeypatch.setattr(RunData, "task", lambda *args: pytest.fail("reckoned again, beside what is measured"))
+    assert [forecast.seconds(job) for job in jobs] == first
+
+
 def test_mirror_images_budgets_and_limits_are_reckoned_with(shapes):
     names = ["sobel_svm", "color_histogram_svm", "cnn"]
     plain, jobs = forecast_of(shapes, names, augment="none")

@@ -61,6 +61,15 @@ def test_a_published_set_keeps_them_and_tells_the_accuracies_without():
     assert told.startswith("200 of 400 test images are copies of training images, and counted")
 
 
+def test_of_a_run_with_nothing_but_a_baseline_no_accuracies_are_announced():
+    run = make_run([job("most_frequent", "baseline", 40)])
+    published = replace(run.datasets[0], published=True)
+    images = {"animals": replace(run.images["animals"], leaked=np.arange(5))}
+    dataset = Study(replace(run, datasets=(published,), images=images))["animals"]
+    told = next(line for line in remark_lines(dataset) if "copies of training images" in line)
+    assert told == "5 of 400 test images are copies of training images, and counted, as in what others publish"
+
+
 def test_where_figures_could_not_be_compared_all_images_stay():
     of_one_class = np.arange(0, 400, 3)
     study, _ = leaky(of_one_class)
