@@ -79,6 +79,7 @@ _TABLES = {
 }
 _FUNCTIONS = {
     "cvclassic.neural.cnn",
+    "cvclassic.neural.cnn_fast",
     "cvclassic.neural.hybrid",
     "cvclassic.neural.linear_head",
     "cvclassic.neural.mlp",

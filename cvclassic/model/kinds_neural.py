@@ -89,6 +89,7 @@ def _check_size(function: Callable, shape: tuple[int, ...], n_classes: int, weig
     least = {
         "mlp": pixels * (width if of.get("depth") else n_classes),
         "cnn": 9 * 4 * width * (4 * width) + prod(side) * 4 * width * n_classes,
+        "cnn_fast": 9 * 3 * (4 * width) * (4 * width),
         "hybrid": prod(side) * 128,
         "linear_head": pixels * n_classes,
         "resnet_small": 9 * 4 * width * (4 * width),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import functools
-import inspect
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from cvclassic.errors import InputError
 from cvclassic.neural import losses, preflight
 from cvclassic.neural.backend import prepare_backend
+from cvclassic.neural.building import build, keywords_of, name_of, no_model, precision
 from cvclassic.neural.meter import Meter, Stopwatch
 from cvclassic.neural.stack import TrainingStack
 from cvclassic.neural.training import Samples, train
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 # Prediction keeps no activations, so its batches can be larger than those of training.
 PREDICTION_BATCH_SIZE = 512
-NETWORKS = ("mlp", "cnn", "linear_head", "resnet_small", "hybrid")  # the functions of `cvclassic.neural.models`
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -44,10 +41,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     ----------
     model : function (input_shape, n_classes) -> keras.Model
         Makes the network, uncompiled, with one score (logit) per class and no softmax at its end: `mlp`, `cnn`,
-        `linear_head`, `resnet_small`, `hybrid`, or one of your own. It stands at the top of a module, so that the
-        classifier can be pickled. Of several outputs of this shape the first one predicts, and the others are auxiliary
-        ones: they learn the same labels, with the weight `auxiliary_weight` of the model (0.3 where it has no such
-        attribute).
+        `cnn_fast`, `linear_head`, `resnet_small`, `hybrid`, or one of your own. It stands at the top of a module, so
+        that the classifier can be pickled. Of several outputs of this shape the first one predicts, and the others are
+        auxiliary ones: they learn the same labels, with the weight `auxiliary_weight` of the model (0.3 where it has no
+        such attribute).
     stack : TrainingStack, optional
         None is `TrainingStack()`.
     loss : str or function
@@ -57,6 +54,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         `"mean_squared_error"` (of the probabilities: Brier's score). Of the scores themselves: `"squared_hinge"` and
         `"hinge"`, one class against the rest, as `sklearn.svm.LinearSVC` does, and `"categorical_hinge"`. Or a
         function `(y_true, y_pred)` of one-hot targets and scores, both float (n, n_classes), to losses (n,).
+    label_smoothing : float
+        Of `"categorical_crossentropy"`: each target has this share of its 1 spread evenly over all classes (Szegedy et
+        al., 2016), in training and in `val_loss`. It keeps probabilities away from 0 and 1.
     class_weight : dict of label to weight, or "balanced", optional
         How much the loss of each true class weighs, in training and in `val_loss`. Labels that the dict lacks weigh 1;
         `"balanced"` is n / (n_classes * n of the class).
@@ -115,6 +115,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         *,
         stack: TrainingStack | None = None,
         loss: losses.Loss = losses.CROSS_ENTROPY,
+        label_smoothing: float = 0.0,
         class_weight: Mapping | str | None = None,
         cost_matrix=None,
         callbacks: Sequence[Callable] = (),
@@ -125,6 +126,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self.model = model
         self.stack = stack
         self.loss = loss
+        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.cost_matrix = cost_matrix
         self.callbacks = callbacks
@@ -135,7 +137,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name; with `deep` also the model function's keyword-only ones, as `model__<name>`."""
         own = super().get_params(deep)
-        return own | {f"model__{name}": value for name, value in _keywords(self.model).items()} if deep else own
+        return own | {f"model__{name}": value for name, value in keywords_of(self.model).items()} if deep else own
 
     def set_params(self, **params) -> NeuralClassifier:
         """Set parameters by name; `model__<name>` binds the model function's (`functools.partial`).
@@ -147,11 +149,11 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         """
         of_model = {name: value for name, value in params.items() if name.startswith("model__")}
         super().set_params(**{name: value for name, value in params.items() if name not in of_model})
-        known = _keywords(self.model)
+        known = keywords_of(self.model)
         for name in of_model:
             if name.removeprefix("model__") not in known:
                 has = ", ".join(f"model__{keyword}" for keyword in known) or "none"
-                raise InputError(f"{_name_of(self.model)} has no parameter for {name}; its parameters are: {has}.")
+                raise InputError(f"{name_of(self.model)} has no parameter for {name}; its parameters are: {has}.")
         if of_model:
             bound = {name.removeprefix("model__"): value for name, value in of_model.items()}
             self.model = functools.partial(self.model, **bound)
@@ -204,6 +206,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         validation = None if X_val is None else self._samples(*self._check_validation(X_val, y_val), weights)
 
         network = self._compiled(stack)
+        from cvclassic.neural.whitening import adapt  # it imports Keras
+
+        adapt(network, X, self.seed)
         settings = self._settings(stack)
         if self.verbose:
             print(preflight.report(network, samples, validation, self.classes_, settings), flush=True)
@@ -235,15 +240,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             Where they are not those of such a network.
         """
         keras = prepare_backend()
-        with _precision(keras, (self.stack or TrainingStack()).precision):
-            network = self._build(keras)
+        with precision((self.stack or TrainingStack()).precision):
+            network = self._build()
         network = keras.Model(network.inputs, network.outputs[0])
         shapes, wanted = [array.shape for array in weights], [tuple(weight.shape) for weight in network.weights]
         if shapes != wanted:
             places = zip_longest(wanted, shapes)
             place, (ours, theirs) = next((k, pair) for k, pair in enumerate(places) if pair[0] != pair[1])
             raise InputError(
-                f"The network {_name_of(self.model)} has {len(wanted)} arrays of weights; it was given {len(shapes)}, "
+                f"The network {name_of(self.model)} has {len(wanted)} arrays of weights; it was given {len(shapes)}, "
                 f"and array {place} has the shape {theirs} in place of {ours}."
             )
         network.set_weights(weights)
@@ -272,8 +277,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(stack, TrainingStack):
             raise InputError(f"stack is {type(stack).__name__}; it must be a TrainingStack, or None.")
         if not callable(self.model):
-            raise InputError(_no_model(self.model))
+            raise InputError(no_model(self.model))
         losses.check_loss(self.loss)
+        losses.check_label_smoothing(self.label_smoothing, self.loss)
         if (X_val is None) != (y_val is None):
             raise InputError("Only one of X_val and y_val is given; give both, or neither.")
         if stack.tensorboard and self.log_dir is None:
@@ -293,36 +299,17 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def _compiled(self, stack: TrainingStack) -> keras.Model:
         keras = prepare_backend()
         keras.utils.set_random_seed(self.seed)
-        with _precision(keras, stack.precision):
-            network = self._build(keras)
-            loss, accuracy = losses.make_loss(self.loss), losses.make_accuracy(self.loss)
+        with precision(stack.precision):
+            network = self._build()
+            loss = losses.make_loss(self.loss, self.label_smoothing)
             optimizer = stack.make_optimizer()
             optimizer.build(network.trainable_variables)  # float16's wrapper would do so, and lose a number of Nadam's
-            network.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
+            network.compile(optimizer, loss, metrics=[losses.make_accuracy(self.loss)], jit_compile=False)
         return network
 
-    def _build(self, keras):
-        n_classes = len(self.classes_)
-        model = self.model(self.input_shape_, n_classes)
-        if not isinstance(model, keras.Model):
-            raise InputError(f"The model function returned {type(model).__name__}; it must return a keras.Model.")
-        inputs = keras.Input(self.input_shape_)
-        # Bytes go to the network as they are, a quarter of the memory of floats, and are scaled there.
-        is_image = len(self.input_shape_) == 3
-        outputs = keras.tree.flatten(model(keras.layers.Rescaling(1 / 255)(inputs) if is_image else inputs))
-        for output in outputs:
-            if output.shape != (None, n_classes):
-                raise InputError(f"The model's output has shape {output.shape}; y has {n_classes} classes.")
-        if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
-            raise InputError("The model ends in a softmax, which the loss adds itself; end it in Dense(n_classes).")
-        self.n_parameters_ = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        if outputs[0].dtype != "float32":  # a loss of half precision would be a poor one
-            outputs = [keras.layers.Activation("linear", dtype="float32")(output) for output in outputs]
-        if len(outputs) == 1:
-            return keras.Model(inputs, outputs[0])
-        from cvclassic.neural.auxiliary import AuxiliaryModel
-
-        return AuxiliaryModel(inputs, outputs, weight=getattr(model, "auxiliary_weight", 0.3))
+    def _build(self) -> keras.Model:
+        network, self.n_parameters_ = build(self.model, self.input_shape_, len(self.classes_))
+        return network
 
     def _samples(self, X, codes: np.ndarray, weights: np.ndarray | None) -> Samples:
         targets = losses.make_targets(self.loss, codes, len(self.classes_))
@@ -331,8 +318,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def _settings(self, stack: TrainingStack) -> dict[str, Any]:
         """Every hyperparameter, JSON-able."""
         own = {name: value for name, value in self.get_params().items() if name not in ("stack", "log_dir", "verbose")}
-        own |= {"model": _name_of(self.model), "callbacks": [_name_of(make) for make in self.callbacks] or None}
-        own["loss"] = _name_of(self.loss) if callable(self.loss) else self.loss
+        own |= {"model": name_of(self.model), "callbacks": [name_of(make) for make in self.callbacks] or None}
+        own["loss"] = name_of(self.loss) if callable(self.loss) else self.loss
         return {name: None if value is None else str(value) for name, value in own.items()} | {"stack": asdict(stack)}
 
     def _scores(self, X) -> np.ndarray:
@@ -365,50 +352,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         if "model_" not in state:
             return
         keras = prepare_backend()
-        import cvclassic.neural.layers  # noqa: F401  Keras finds the layers that the model may hold
+        # Keras finds the layers that the model may hold.
+        import cvclassic.neural.layers
+        import cvclassic.neural.normalization
+        import cvclassic.neural.whitening  # noqa: F401
 
         with tempfile.TemporaryDirectory(prefix="cvclassic-") as scratch:
             path = Path(scratch, "model.keras")
             path.write_bytes(state["model_"])
             self.model_ = keras.saving.load_model(path, compile=False)
-
-
-def _keywords(model: Callable) -> dict[str, Any]:
-    """The model function's keyword-only parameters and their values, also where a `functools.partial` binds them."""
-    try:
-        parameters = inspect.signature(model).parameters.values()
-    except (TypeError, ValueError):  # no function, which `fit` says, or one without a signature
-        return {}
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
-
-
-def _no_model(model) -> str:
-    """What to do where no function was given as the model."""
-    if not isinstance(model, str):
-        return f"model is {model!r}; it must be a function (input_shape, n_classes) -> keras.Model."
-    spelled = model.lower().replace("-", "_")
-    [near] = difflib.get_close_matches(spelled, NETWORKS, n=1, cutoff=0.5) or ["cnn"]
-    what = "import the function" if near == spelled else f"networks are functions ({', '.join(NETWORKS)}), to import"
-    return (
-        f"model is {model!r}, a text; {what}: from cvclassic.neural import {near}, and give NeuralClassifier({near})."
-    )
-
-
-def _name_of(function: Callable) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__name__", type(function).__name__)
-
-
-@contextlib.contextmanager
-def _precision(keras, name: str):
-    """Let layers that are made inside compute in this precision."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:

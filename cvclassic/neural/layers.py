@@ -55,7 +55,7 @@ class HOGLayer(keras.layers.Layer):
 
     def __init__(self, *, orientations=9, cell_size=8, block_size=2, block_norm="L2-Hys", **kwargs):
         super().__init__(autocast=False, **kwargs)  # half precision moves votes between bins
-        self.orientations = _positive_int(orientations, "orientations")
+        self.orientations = positive_int(orientations, "orientations")
         self.cell_size = _pair(cell_size, "cell_size")
         self.block_size = _pair(block_size, "block_size")
         if block_norm not in BLOCK_NORMS:
@@ -166,7 +166,7 @@ class Maxout(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.units, self.pieces = _positive_int(units, "units"), _positive_int(pieces, "pieces")
+        self.units, self.pieces = positive_int(units, "units"), positive_int(pieces, "pieces")
         self.dense = keras.layers.Dense(
             self.units * self.pieces,
             use_bias=use_bias,
@@ -260,7 +260,7 @@ def bin_borders(orientations: int) -> list[tuple[float, float]]:
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _positive_int(value, name: str) -> int:
+def positive_int(value, name: str) -> int:
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name}={value!r}; it must be a whole number of at least 1.")
     return int(value)
@@ -270,4 +270,4 @@ def _pair(value, name: str) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2:
         raise InputError(f"{name}={value!r}; it must be one whole number, or two: (height, width).")
-    return _positive_int(pair[0], name), _positive_int(pair[1], name)
+    return positive_int(pair[0], name), positive_int(pair[1], name)

@@ -30,13 +30,24 @@ def check_loss(loss: Loss) -> None:
         )
 
 
-def make_loss(loss: Loss):
+def check_label_smoothing(share: float, loss: Loss) -> None:
+    """InputError unless `share` is from 0 to below 1, and 0 for a loss whose targets can't be smoothed."""
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    if not is_number or not 0 <= share < 1:
+        raise InputError(f"label_smoothing={share!r}; it must be a number from 0 to below 1, such as 0.1.")
+    if share and loss != "categorical_crossentropy":
+        raise InputError(
+            f'label_smoothing={share!r} needs the one-hot targets of loss="categorical_crossentropy"; loss is {loss!r}.'
+        )
+
+
+def make_loss(loss: Loss, label_smoothing: float = 0.0):
     """The loss as `keras.Model.compile` takes it, for a network whose outputs are scores (logits)."""
     keras = prepare_backend()
     if loss == CROSS_ENTROPY:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if loss == "categorical_crossentropy":
-        return keras.losses.CategoricalCrossentropy(from_logits=True)
+        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
     if loss == "focal":
         return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=FOCAL_GAMMA, from_logits=True)
     if loss == "mean_squared_error":

@@ -160,6 +160,46 @@ def resnet_small(
     return keras.Model(inputs, outputs, name="resnet_small")
 
 
+def cnn_fast(
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    *,
+    width: int = 32,
+    mirror: bool = False,
+    shift: int = 0,
+) -> keras.Model:
+    """Whitened patches, then six 3 x 3 convolutions in three pairs: what learns most in few minutes.
+
+    After the network of Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024): the first layer is computed
+    from the training images (`PatchWhitening`), the convolutions begin as the identity where they have a channel for
+    it, each pair pools between its first convolution and the normalization, and the scores are small at first, which
+    large learning rates need.
+
+    Parameters
+    ----------
+    input_shape : (height, width, channels)
+        At least 9 x 9 pixels.
+    n_classes : int
+    width : int
+        Filters of the first pair; the others have four times as many.
+    mirror, shift
+        As of `cnn`.
+    """
+    from cvclassic.neural.whitening import PatchWhitening
+
+    keras = prepare_backend()
+    layers = keras.layers
+    options = {"activation": "relu", "batch_normalization": True, "penalty": None}
+    inputs = keras.Input(input_shape)
+    x = layers.Activation("relu")(PatchWhitening()(_augmented(inputs, mirror, shift)))
+    for filters in (_checked(width=width), 4 * width, 4 * width):
+        x = _block(x, _convolution, filters, pooled=True, **options)
+        x = _block(x, _convolution, filters, **options)
+    x = layers.GlobalMaxPooling2D()(x)
+    outputs = layers.Rescaling(1 / 9)(layers.Dense(n_classes, use_bias=False)(x))
+    return keras.Model(inputs, outputs, name="cnn_fast")
+
+
 def hybrid(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
     """`cnn` and the histograms of oriented gradients of the same image, joined before the last layers.
 
@@ -232,7 +272,9 @@ def _block(x, layer, units: int, *, activation: str, batch_normalization: bool, 
     if pooled:
         x = layers.MaxPooling2D()(x)
     if batch_normalization:
-        x = layers.BatchNormalization(momentum=0.9)(x)  # 0.99, the default, is too slow for runs of 100 steps
+        from cvclassic.neural.normalization import FusedBatchNormalization
+
+        x = FusedBatchNormalization(momentum=0.9)(x)  # 0.99, the default, is too slow for runs of 100 steps
     return _activated(x, activation)
 
 
@@ -261,12 +303,11 @@ def _augmented(x, mirror: bool, shift: int):
     if len(x.shape) != 4:
         raise InputError(f"mirror and shift are for images; the network's input has shape {x.shape[1:]}.")
     if mirror:
-        x = layers.RandomFlip("horizontal")(x)
+        x = layers.RandomFlip("horizontal", dtype="float32")(x)
     if _checked(shift=shift, least=0):
         # Nearest, as interpolation would blur what is shifted by a fraction of a pixel.
-        x = layers.RandomTranslation(
-            shift / x.shape[1], shift / x.shape[2], fill_mode="constant", interpolation="nearest"
-        )(x)
+        part = shift / x.shape[1], shift / x.shape[2]
+        x = layers.RandomTranslation(*part, fill_mode="constant", interpolation="nearest", dtype="float32")(x)
     return x
 
 

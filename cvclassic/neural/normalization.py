@@ -22,6 +22,31 @@ BATCH_SIZE = 256  # torch keeps their activations, as in training
 FORGOTTEN = 0.01  # share of their initial values at which moving averages count as settled
 
 
+@keras.saving.register_keras_serializable(package="cvclassic")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization whose training step on images is one operation, where TensorFlow computes it.
+
+    Keras 3 composes it of a dozen, each with its own pass over the maps: on two cores of a Xeon with AMX the
+    convolutions of `cnn_fast` trained 1.5 times as fast for this alone. Inference, other backends and vectors are
+    Keras's. The moving variance is that of the samples, n / (n - 1) of Keras's; `recalibrate` sets it anew.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        """The normalized inputs, of the same shape."""
+        fused = training and self.trainable and len(inputs.shape) == 4 and keras.backend.backend() == "tensorflow"
+        if not fused or self.axis % 4 != 3 or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        from tensorflow.compat.v1.nn import fused_batch_norm
+
+        ops = keras.ops
+        scale = ops.cast(self.gamma, "float32") if self.scale else ops.ones(inputs.shape[-1:], "float32")
+        offset = ops.cast(self.beta, "float32") if self.center else ops.zeros(inputs.shape[-1:], "float32")
+        outputs, *moments = fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon, is_training=True)
+        for moving, moment in zip((self.moving_mean, self.moving_variance), moments, strict=True):
+            moving.assign(moving * self.momentum + moment * (1 - self.momentum))
+        return outputs
+
+
 def recalibrate(network: keras.Model, X: np.ndarray, seed: int) -> None:
     """Give each layer of batch normalization the mean and variance of its inputs over training samples.
 

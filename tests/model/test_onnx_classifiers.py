@@ -11,7 +11,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from cvclassic.datasets.builtin import load_digits
 from cvclassic.features import HOG, ColorGrid, SobelHistogram
-from cvclassic.neural import NeuralClassifier, cnn, hybrid, linear_head, mlp, resnet_small
+from cvclassic.neural import NeuralClassifier, cnn, cnn_fast, hybrid, linear_head, mlp, resnet_small
 from cvclassic.neural.models import ACTIVATIONS
 from cvclassic.svm import KernelSVM, LinearSVM, OpenCVSVM
 from tests.model.onnx_runs import assert_agrees, exported, run
@@ -88,7 +88,7 @@ def network(model, X, n_classes, **options):
     classifier.n_features_in_ = int(np.prod(classifier.input_shape_))
     import keras
 
-    built = classifier._build(keras)
+    built = classifier._build()
     classifier.model_ = keras.Model(built.inputs, built.outputs[0])
     random = np.random.default_rng(0)
     for variable in classifier.model_.variables:
@@ -104,9 +104,10 @@ NETWORKS = {
     "deep_mlp": partial(mlp, depth=3, width=32, activation="maxout", batch_normalization=False),
     "resnet_small": partial(resnet_small, width=8, **SMALL),
     "hybrid": partial(hybrid, mirror=True),
+    "cnn_fast": partial(cnn_fast, width=4, **SMALL),
     **{f"cnn_{name}": partial(cnn, width=4, activation=name, **SMALL) for name in ACTIVATIONS},
 }
-AT_ONCE = ("mlp", "hybrid", "cnn_maxout", "cnn_gelu")
+AT_ONCE = ("mlp", "hybrid", "cnn_fast", "cnn_maxout", "cnn_gelu")
 
 
 @pytest.mark.parametrize(

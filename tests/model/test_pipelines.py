@@ -15,7 +15,7 @@ from cvclassic.runs.pipelines import builtin_pipelines
 from tests.model.models import built, digits, fitted_model, small_model
 from tests.tiny_onnx import write_backbone
 
-NETWORKS = {"cnn", "features_mlp", "hog_linear_head", "hybrid", "mlp", "resnet_small"} | {
+NETWORKS = {"cnn", "cnn_fast", "features_mlp", "hog_linear_head", "hybrid", "mlp", "resnet_small"} | {
     "recipe_cifar10_cnn",
     "recipe_mnist_relu",
     "recipe_mnist_sigmoid",

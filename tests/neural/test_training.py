@@ -208,8 +208,8 @@ def test_normalization_and_dropout_can_be_chosen(model):
     def layers(**options):
         return [type(layer).__name__ for layer in model((8, 8, 1), 10, **options).layers]
 
-    assert "BatchNormalization" in layers()
-    assert "BatchNormalization" not in layers(batch_normalization=False)
+    assert "FusedBatchNormalization" in layers()
+    assert "FusedBatchNormalization" not in layers(batch_normalization=False)
     network = model((8, 8, 1), 10, dropout=0.6)
     assert {layer.rate for layer in network.layers if "dropout" in layer.name} == {0.6}
 

@@ -127,6 +127,14 @@ class Network:
         offset = given.get("beta", 0.0) - given["mean"] * factor
         return self.graph.add("Add", self.graph.add("Mul", x, np.float32(factor)), np.float32(offset))
 
+    _make_fusedbatchnormalization = _make_batchnormalization  # which differ in training
+
+    def _make_patchwhitening(self, layer, x, shape, call):
+        kernel, bias = (np.asarray(each, np.float32) for each in (layer.kernel, layer.bias))
+        first = self.graph.transposed(x, 0, 3, 1, 2)
+        found = self.graph.convolved(first, kernel.transpose(3, 2, 0, 1), bias, pads=[0, 0, 0, 0])
+        return self.graph.transposed(found, 0, 2, 3, 1)
+
     def _make_activation(self, layer, x, shape, call):
         return self._active(layer, x)
 
