@@ -21,8 +21,9 @@ stack = TrainingStack(
     weight_decay=5e-4,
     warmup_epochs=2,
     batch_size=512,
-    epochs=10,
     min_steps=300,
+    early_stopping_patience=10,
+    plateau_patience=10,  # a large rate makes the validation loss jump; the schedule settles it
     precision=fastest_precision(),
 )
 LEAST_SIDE = 9  # pixels: one, and twice as many three times over, for each pooling

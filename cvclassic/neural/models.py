@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cvclassic.errors import InputError
 from cvclassic.neural.backend import prepare_backend
 
@@ -197,7 +199,11 @@ def cnn_fast(
         x = _block(x, _convolution, filters, **options)
     x = layers.GlobalMaxPooling2D()(x)
     outputs = layers.Rescaling(1 / 9)(layers.Dense(n_classes, use_bias=False)(x))
-    return keras.Model(inputs, outputs, name="cnn_fast")
+    model = keras.Model(inputs, outputs, name="cnn_fast")
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            _begin_as_identity(layer)
+    return model
 
 
 def hybrid(input_shape: tuple[int, ...], n_classes: int, *, mirror: bool = False) -> keras.Model:
@@ -280,6 +286,19 @@ def _block(x, layer, units: int, *, activation: str, batch_normalization: bool, 
 
 def _convolution(filters: int, **options):
     return prepare_backend().layers.Conv2D(filters, 3, padding="same", **options)
+
+
+def _begin_as_identity(convolution: keras.layers.Conv2D) -> None:
+    """Let channel k come out as it went in, as long as both sides have one, and the further ones begin as small noise.
+
+    The noise has the variance of PyTorch's convolutions, a sixth of He's, which the recipe was found with.
+    """
+    kernel = prepare_backend().ops.convert_to_numpy(convolution.kernel) / math.sqrt(6)
+    rows, columns, *channels = kernel.shape
+    kept = np.arange(min(channels))
+    kernel[..., kept] = 0
+    kernel[rows // 2, columns // 2, kept, kept] = 1
+    convolution.kernel.assign(kernel)
 
 
 def _activated(x, activation: str):

@@ -38,6 +38,7 @@ RATES = {
     "mlp": Rate(1.5, 1.1e-4),
     "cnn": Rate(2.0, 3.3e-4),
     "hybrid": Rate(4.0, 5e-4),
+    "cnn_fast": Rate(4.0, 3.3e-4),
     "resnet_small": Rate(4.0, 1.7e-3),
     "champion_svm": Rate(5.0, 8e-4, 2.7e-8),
     "patches_svm": Rate(10.0, 3.8e-3),

@@ -89,7 +89,7 @@ def test_pipelines_of_every_family_learn_from_the_same_changed_images(change):
     told = replace(task((32, 32, 3)), augment=change, settings=(("backbone", "some.onnx"),))
     found = {name: augmentation_of(file.build(told)) for name, file in builtin_pipelines().items()}
     shifts = {"none": "shift", "mirror": "mirror+shift", "shift": "shift", "affine": "affine+shift"}
-    own = dict.fromkeys(TEXTBOOK, "none") | {"resnet_small": shifts[change]}
+    own = dict.fromkeys(TEXTBOOK, "none") | dict.fromkeys(("cnn_fast", "resnet_small"), shifts[change])
     if change == "mirror":
         own["color_histogram_svm"] = "none"  # it can't tell them apart
     assert found == dict.fromkeys(found, change) | own
