@@ -139,17 +139,6 @@ def test_it_learns_digits_in_few_steps(digits):
     assert np.asarray(kernel).any()
 
 
-def test_its_convolutions_begin_as_the_identity():
-    network = cnn_fast((20, 20, 3), 5, width=8)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            x = np.random.default_rng(0).random((2, 6, 6, layer.kernel.shape[2])).astype(np.float32)
-            found = keras.ops.convert_to_numpy(layer(x))
-            kept = min(layer.kernel.shape[2:])
-            np.testing.assert_allclose(found[..., :kept], x[..., :kept], rtol=1e-6)
-            assert (found[..., kept:] != 0).all()
-
-
 @pytest.mark.parametrize("shape", [(9, 9, 1), (30, 17, 3)])
 def test_it_takes_images_of_any_small_shape(shape):
     assert cnn_fast(shape, 7, width=4).output_shape == (None, 7)
