@@ -6,6 +6,8 @@ Its training is its own, in place of the run's: what the network is built for. W
 best of them. Where mirror images keep their label, what is predicted is the mean over an image and its mirror image.
 """
 
+import math
+from dataclasses import replace
 from functools import partial
 
 from cvclassic.augmentation import MirrorAugmentation, largest_shift
@@ -38,10 +40,12 @@ def search(task):
 
 
 def build(task):
+    # Few images need as many steps: the next power of two above the square root of their number.
+    batch_size = min(task.stack.batch_size, 2 ** math.ceil(math.log2(task.n_train) / 2))
     model = partial(cnn_fast, shift=largest_shift(task.image_shape))
     network = NeuralClassifier(
         model,
-        stack=task.stack,
+        stack=replace(task.stack, batch_size=batch_size),
         loss="categorical_crossentropy",
         label_smoothing=0.1,
         seed=task.seed,
