@@ -40,8 +40,8 @@ def search(task):
 
 
 def build(task):
-    # Few images need as many steps: the next power of two above the square root of their number.
-    batch_size = min(task.stack.batch_size, 2 ** math.ceil(math.log2(task.n_train) / 2))
+    # Few images need as many steps: the largest power of two up to twice the square root of their number.
+    batch_size = min(task.stack.batch_size, 2 ** math.floor(1 + math.log2(task.n_train) / 2))
     model = partial(cnn_fast, shift=largest_shift(task.image_shape))
     network = NeuralClassifier(
         model,
