@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from numba import njit
 
-from cvclassic.features.kernels.vectors import add_pair, put_sum, split_lanes
+from cvclassic.features.kernels.vectors import ROWS, SPAN, add_pair, put_sum, split_lanes, weigh_around
 
 PLACE = 3  # no multiple of the width
 
@@ -62,6 +62,22 @@ def test_sums_are_put():
     put(target, source)
     np.testing.assert_array_equal(target[1:9], source[PLACE : PLACE + 8] + source[12:])
     assert target[0] == target[9] == 0
+
+
+def test_neighbors_are_weighed():
+    @njit
+    def weigh(source, taps, sums):
+        numbers = np.uintp(60), np.uintp(5), taps, np.uintp(2), np.uintp(3), np.uintp(20)
+        weigh_around(source, *numbers, sums, np.uintp(1), np.uintp(50), np.uintp(SPAN))
+
+    source, taps, sums = values(120), values(8), np.zeros(100, np.float32)
+    weigh(source, taps, sums)
+    expected = np.zeros(100, np.float32)
+    for row, j, k in np.ndindex(ROWS, SPAN, 3):
+        before, after = source[60 + 20 * row + j - 5 * k], source[60 + 20 * row + j + 5 * k]
+        expected[1 + SPAN * row + j] += taps[2 + 2 * k] * (after + before)
+        expected[50 + SPAN * row + j] += taps[3 + 2 * k] * (after - before)
+    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_what_was_compiled_before_a_source_file_changed_is_forgotten(tmp_path):

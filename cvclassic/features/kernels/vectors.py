@@ -1,4 +1,4 @@
-"""Steps of eight float32 values at once, for what numba's own vectorization does not find.
+"""Steps of eight float32 values or more at once, for what numba's own vectorization does not find.
 
 Arrays are flat and float32, places in them `uintp`; they need not be aligned. What stands in LLVM here is compiled for
 every processor: into one instruction where it has registers for eight values, else into several.
@@ -6,10 +6,12 @@ every processor: into one instruction where it has registers for eight values, e
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 4
 WIDTH = 2 * LANES
+SPAN, ROWS = 2 * WIDTH, 2  # of `weigh_around`: as many sums as the processors without AVX-512 have registers for
 
 _FLOAT, _INDEX = ir.FloatType(), ir.IntType(32)
 _PAIR, _EIGHT = ir.VectorType(_FLOAT, 2), ir.VectorType(_FLOAT, WIDTH)
@@ -67,6 +69,52 @@ def put_sum(typingctx, target, place, source, first, second):
         return context.get_dummy_value()
 
     return types.void(target, place, source, first, second), generate
+
+
+@intrinsic
+def weigh_around(typingctx, source, place, step, taps, start, count, row, sums, even, odd, sums_row):
+    """Put weighted sums of the neighbors of `SPAN` values, in each of `ROWS` rows, to the places `even` and `odd`.
+
+    The values lie from `place` on, with `row` from one row to the next (`sums_row` where they are put), and their
+    neighbors at 0 to `count` - 1 times `step` on both sides. `taps` holds two weights for each distance from `start`
+    on: that of the sum of the two neighbors, for what comes to `even`, and that of the later less the earlier one.
+    """
+
+    def generate(context, builder, signature, arguments):
+        array, index, step, weights, first, count, row, into, *places, below = arguments
+        span = ir.VectorType(_FLOAT, SPAN)
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        weights = context.make_array(signature.args[3])(context, builder, weights).data
+        totals = [[cgutils.alloca_once_value(builder, ir.Constant(span, None)) for _ in places] for _ in range(ROWS)]
+        with cgutils.for_range(builder, count) as loop:
+            away = builder.mul(loop.index, step)
+            tap = builder.add(first, builder.shl(loop.index, loop.index.type(1)))
+            factors = [_everywhere(builder, builder.load(builder.gep(weights, [tap])), span)]
+            factors += [_everywhere(builder, builder.load(builder.gep(weights, [builder.add(tap, tap.type(1))])), span)]
+            center = index
+            for each in totals:
+                sides = [builder.gep(data, [move(center, away)]) for move in (builder.add, builder.sub)]
+                after, before = (builder.load(builder.bitcast(p, span.as_pointer()), align=4) for p in sides)
+                pairs = builder.fadd(after, before), builder.fsub(after, before)
+                for total, pair, factor in zip(each, pairs, factors, strict=True):
+                    product = builder.fmul(pair, factor, flags=("contract",))
+                    builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+                center = builder.add(center, row)
+        into = context.make_array(signature.args[7])(context, builder, into).data
+        for each in totals:
+            for k, total in enumerate(each):
+                target = builder.bitcast(builder.gep(into, [places[k]]), span.as_pointer())
+                builder.store(builder.load(total), target, align=4)
+                places[k] = builder.add(places[k], below)
+        return context.get_dummy_value()
+
+    return types.void(source, place, step, taps, start, count, row, sums, even, odd, sums_row), generate
+
+
+def _everywhere(builder, value, vector):
+    """A vector of this type that has `value` in all places."""
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, _INDEX(0))
+    return _chosen(builder, single, single, [0] * vector.count)
 
 
 def _pointer(context, builder, array_type, array, place):
