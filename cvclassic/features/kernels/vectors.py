@@ -39,22 +39,36 @@ def add_pair(typingctx, target, place, first, second, weights, start):
 
 
 @intrinsic
-def split_lanes(typingctx, source, place, target, start, distance):
-    """Part eight times four values from `place` on into four times eight, `distance` apart from `start` on."""
+def sum_lanes(typingctx, source, place, starts, weights, first, count, target, at, distance):
+    """Put weighted sums of eight times four values, parted into four times eight, `distance` apart from `at` on.
+
+    The terms begin `starts[first]` and so on after `place`, and are weighted by `weights[first]` and so on.
+    """
 
     def generate(context, builder, signature, arguments):
-        array, index, into, first, step = arguments
-        pointer = _pointer(context, builder, signature.args[0], array, index)
-        parts = [builder.load(builder.gep(pointer, [_INDEX(k)]), align=4) for k in range(LANES)]
-        left = _chosen(builder, parts[0], parts[1], range(2 * WIDTH))
-        right = _chosen(builder, parts[2], parts[3], range(2 * WIDTH))
+        array, index, starts, weights, first, count, into, at, step = arguments
+        half = ir.VectorType(_FLOAT, SPAN)
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        starts = context.make_array(signature.args[2])(context, builder, starts).data
+        weights = context.make_array(signature.args[3])(context, builder, weights).data
+        totals = [cgutils.alloca_once_value(builder, ir.Constant(half, None)) for _ in range(2)]
+        with cgutils.for_range(builder, count) as loop:
+            term = builder.add(first, loop.index)
+            begin = builder.add(index, builder.load(builder.gep(starts, [term])))
+            factor = _everywhere(builder, builder.load(builder.gep(weights, [term])), half)
+            for k, total in enumerate(totals):
+                values = builder.gep(data, [builder.add(begin, ir.Constant(begin.type, k * SPAN))])
+                values = builder.load(builder.bitcast(values, half.as_pointer()), align=4)
+                product = builder.fmul(values, factor, flags=("contract",))
+                builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+        left, right = (builder.load(total) for total in totals)
         for lane in range(LANES):
             values = _chosen(builder, left, right, [lane + LANES * k for k in range(WIDTH)])
-            builder.store(values, _pointer(context, builder, signature.args[2], into, first), align=4)
-            first = builder.add(first, step)
+            builder.store(values, _pointer(context, builder, signature.args[6], into, at), align=4)
+            at = builder.add(at, step)
         return context.get_dummy_value()
 
-    return types.void(source, place, target, start, distance), generate
+    return types.void(source, place, starts, weights, first, count, target, at, distance), generate
 
 
 @intrinsic
