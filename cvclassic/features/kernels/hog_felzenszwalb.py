@@ -20,9 +20,9 @@ def hog_felzenszwalb(images, orientations, gamma, scale, cell, out):
     n, height, width, channels = images.shape
     cells_y, cells_x = out.shape[1] + 2, out.shape[2] + 2
     planes = np.empty((channels, height + 2, width + 2), np.float32)
-    dx, dy = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
-    magnitude = np.empty((height, width), np.float32)
-    position = np.empty((height, width), np.uint32)
+    dx, dy = np.zeros((height, width + 2), np.float32), np.zeros((height, width + 2), np.float32)
+    magnitude = np.empty((height, width + 2), np.float32)
+    position = np.empty((height, width + 2), np.uint32)
     border_x, border_y = np.empty(orientations, np.float32), np.empty(orientations, np.float32)
     for k in range(orientations):
         border_x[k], border_y[k] = math.cos(math.pi * k / orientations), math.sin(math.pi * k / orientations)
@@ -68,7 +68,7 @@ def _cast_between_cells(magnitude, position, cell, histograms):
 
     Where the last cell reaches beyond the image, its pixels repeat those before the image's border.
     """
-    height, width = magnitude.shape
+    height, width = magnitude.shape[0], magnitude.shape[1] - 2
     cells_y, cells_x = histograms.shape[:2]
     for y in range(1, cells_y * cell[0] - 1):
         place_y = (y + 0.5) / cell[0] - 0.5

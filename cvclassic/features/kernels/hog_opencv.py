@@ -32,8 +32,8 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
     blocks_y, blocks_x = cells_y - block[0] + 1, cells_x - block[1] + 1
     bins = orientations + 1  # the last one stands for the first: a vote for two bins is two neighboring values
     planes = np.empty((channels, height + 2, width + 2), np.float32)
-    dx, dy = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
-    position = np.empty((height, width), np.uint32)
+    dx, dy = np.zeros((height, width + 2), np.float32), np.zeros((height, width + 2), np.float32)
+    position = np.empty((height, width + 2), np.uint32)
     # Columns at the same place in their cells lie together, so that the sums over a cell's columns are long loops.
     offset = np.zeros(width, np.uint32)
     for x in range(cells_x * cell[1]):
@@ -70,7 +70,7 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
 @fast
 def _soft_bins(dx, dy, orientations, bin_scale, offset, position):
     """Replace each gradient by its votes for the two orientation bins nearest to its angle; note where they belong."""
-    height, width = dx.shape
+    height, width = dx.shape[0], offset.size
     zero, half = np.float32(0), np.float32(0.5)
     for y in range(height):
         for x in range(width):
