@@ -82,11 +82,14 @@ class LBP(Extractor):
         steps = neighbor_steps(np.round(-self.radius * np.sin(angles), 5), image_shape[0])
         steps += neighbor_steps(np.round(self.radius * np.cos(angles), 5), image_shape[1])
         row_step, row_rest, column_step, column_rest = steps
+        border = 2 + max(-row_step.min(), -column_step.min(), 0)
+        border = int(max(border, row_step.max() - image_shape[0] + 3, column_step.max() - image_shape[1] + 3))
+        labels = labels.astype(np.uint8) if len(names) <= 256 else labels  # with code in common with colors
 
         def extract(images, out):
-            patterns = np.empty((*images.shape[:3], 1), np.uint16)
-            gray = to_gray(images)
-            local_binary_patterns(gray, row_step, column_step, row_rest, column_rest, labels, 1.0, patterns)
+            patterns = np.empty((*images.shape[:3], 1), labels.dtype)
+            places = border, row_step, column_step, row_rest, column_rest
+            local_binary_patterns(to_gray(images), *places, labels, 1.0, patterns)
             layout = factors, strides, channel_starts, *offsets, starts, norm
             color_histogram(patterns, False, True, *layout, out)
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from numba import njit
 
-from cvclassic.features.kernels.vectors import ROWS, SPAN, add_pair, put_sum, split_lanes, weigh_around
+from cvclassic.features.kernels.vectors import ROWS, SPAN, add_pair, put_sum, sum_lanes, weigh_around
 
 PLACE = 3  # no multiple of the width
 
@@ -41,16 +41,18 @@ def test_a_pair_of_votes_is_added_in_four_lanes():
     np.testing.assert_allclose(target, expected, rtol=1e-6)
 
 
-def test_lanes_are_parted():
+def test_weighted_sums_are_parted_by_lanes():
     @njit
-    def split(source, target):
-        split_lanes(source, np.uintp(PLACE), target, np.uintp(1), np.uintp(9))
+    def add_up(source, starts, weights, target):
+        terms = np.uintp(PLACE), starts, weights, np.uintp(1), np.uintp(2)
+        sum_lanes(source, *terms, target, np.uintp(1), np.uintp(9))
 
-    source, target = values(40), np.zeros(37, np.float32)
-    split(source, target)
+    source, weights, target = values(60), values(4), np.zeros(37, np.float32)
+    add_up(source, np.array([99, 0, 20, 99], np.uintp), weights, target)
+    total = weights[1] * source[PLACE : PLACE + 32] + weights[2] * source[PLACE + 20 : PLACE + 52]
     expected = np.zeros((4, 9), np.float32)
-    expected[:, :8] = source[PLACE : PLACE + 32].reshape(8, 4).T
-    np.testing.assert_array_equal(target, np.concatenate([[0], expected.ravel()]))
+    expected[:, :8] = total.reshape(8, 4).T
+    np.testing.assert_allclose(target, np.concatenate([[0], expected.ravel()]), rtol=1e-6)
 
 
 def test_sums_are_put():

@@ -30,7 +30,7 @@ def hog_felzenszwalb(images, orientations, gamma, scale, cell, out):
     energy = np.empty((cells_y, cells_x), np.float32)
     for i in range(n):
         load(images, i, gamma, scale, planes)
-        gradients(planes, 0, 0, dx, dy)
+        gradients(planes, np.intp(0), np.intp(0), dx, dy)
         _nearest_directions(dx, dy, border_x, border_y, magnitude, position)
         histograms[:] = 0
         _cast_between_cells(magnitude, position, cell, histograms)

@@ -53,7 +53,7 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
     bin_scale = np.float32(orientations / 360 if signed else orientations / 180)
     for i in range(n):
         load(images, i, gamma, scale, planes)
-        gradients(planes, width // 4 * 4, 1 if gamma else 0, dx, dy)
+        gradients(planes, width // 4 * 4, np.intp(gamma), dx, dy)
         _soft_bins(dx, dy, np.float32(orientations), bin_scale, offset, position)
         for cell_y in range(cells_y):
             for group in range(groups):
@@ -117,7 +117,7 @@ def _terms(horizontal, step, cell):
 
 @fast
 def _add_columns(votes, terms, factors, counts, length, lanes, place, lane):
-    """For each block of a row and each column of cells: the weighted sum over the columns that vote for it, by lanes."""
+    """For each block of a row and each column of cells: the weighted sum over the columns that vote for it."""
     first, each = np.uintp(0), np.uintp(terms.size // counts.size)
     for target in range(counts.size):
         for k in range(0, length - WIDTH, WIDTH):

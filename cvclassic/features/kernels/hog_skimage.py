@@ -37,7 +37,7 @@ def hog_skimage(images, orientations, gamma, planes, border_x, border_y, cell, b
     rounding = 2 if images.itemsize == 4 else 3 if planes.itemsize == 8 else 0
     for i in range(n):
         load(images, i, gamma, np.float32(1), planes)
-        gradients(planes, 0, rounding, dx, dy)
+        gradients(planes, np.intp(0), np.intp(rounding), dx, dy)
         _hard_bins(dx, dy, border_x, border_y, offset, magnitude, position)
         histograms[:] = 0
         for y in range(cells_y * cell[0]):

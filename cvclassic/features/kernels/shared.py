@@ -5,6 +5,7 @@ from numba import njit
 
 # Sums may be reordered and fused: that's what lets them run on vector registers. Where the last bit decides between
 # two outcomes (the strongest channel, the bin of an angle), arithmetic stays as written.
+# Constants that go from one function to another are given a type (`np.intp(0)`): else there is a version for each.
 exact = njit(nogil=True, cache=True, error_model="numpy")
 fast = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
@@ -75,9 +76,9 @@ def gradients(planes, tie, rounding, dx, dy):
                 left, top = start + np.uintp(row), start + np.uintp(1)
                 squares[2 * c, j] = (values[left + np.uintp(2)] - values[left]) ** 2
                 squares[2 * c + 1, j] = (values[top + np.uintp(2 * row)] - values[top]) ** 2
-    _take_strongest(values, squares, row, 0, height * row - 2, tie > 0, rounding, across, down)
+    _take_strongest(values, squares, row, np.intp(0), height * row - 2, tie > 0, rounding, across, down)
     for y in range(height if 0 < tie < row - 2 else 0):
-        _take_strongest(values, squares, row, y * row + tie, y * row + row - 2, False, rounding, across, down)
+        _take_strongest(values, squares, row, y * row + tie, y * row + row - 2, tie == 0, rounding, across, down)
 
 
 @exact
