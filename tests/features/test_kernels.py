@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from numba import njit
 
-from cvclassic.features.kernels.vectors import ROWS, SPAN, add_pair, put_sum, sum_lanes, weigh_around
+from cvclassic.features.kernels.vectors import ROWS, SPAN, add_pair, add_weighted, put_sum, sum_lanes, weigh_around
 
 PLACE = 3  # no multiple of the width
 
@@ -37,6 +37,18 @@ def test_a_pair_of_votes_is_added_in_four_lanes():
     target, weights = values(16), np.arange(16, dtype=np.float32)
     expected = target.copy()
     expected[PLACE : PLACE + 8] += np.repeat(np.float32([2, 3]), 4) * weights[8:]
+    add(target, weights)
+    np.testing.assert_allclose(target, expected, rtol=1e-6)
+
+
+def test_a_vote_is_shared_among_four():
+    @njit
+    def add(target, weights):
+        add_weighted(target, np.uintp(PLACE), np.float32(2), weights, np.uintp(1))
+
+    target, weights = values(9), values(6)
+    expected = target.copy()
+    expected[PLACE : PLACE + 4] += 2 * weights[1:5]
     add(target, weights)
     np.testing.assert_allclose(target, expected, rtol=1e-6)
 

@@ -39,6 +39,24 @@ def add_pair(typingctx, target, place, first, second, weights, start):
 
 
 @intrinsic
+def add_weighted(typingctx, target, place, vote, weights, start):
+    """Add `vote` times the four weights from `start` on to four values from `place` on."""
+
+    def generate(context, builder, signature, arguments):
+        array, index, vote, factors, offset = arguments
+        four = ir.VectorType(_FLOAT, LANES)
+        pointer, weight = (
+            builder.bitcast(builder.gep(context.make_array(kind)(context, builder, of).data, [at]), four.as_pointer())
+            for kind, of, at in ((signature.args[0], array, index), (signature.args[3], factors, offset))
+        )
+        product = builder.fmul(_everywhere(builder, vote, four), builder.load(weight, align=4), flags=("contract",))
+        builder.store(builder.fadd(builder.load(pointer, align=4), product, flags=("contract",)), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, place, vote, weights, start), generate
+
+
+@intrinsic
 def sum_lanes(typingctx, source, place, starts, weights, first, count, target, at, distance):
     """Put weighted sums of eight times four values, parted into four times eight, `distance` apart from `at` on.
 
