@@ -37,6 +37,7 @@ SIZES = (32, 64, 256)
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 SECONDS = 0.6  # at least so long for each figure
 ROUNDS = 7
+PIXELS = 2_000_000  # in all, for both alike: what lies in a cache is read faster
 
 
 def make_images(n: int, size: int, color: bool) -> np.ndarray:
@@ -79,19 +80,18 @@ def times(works: dict[str, tuple[Callable[[], object], int, int]]) -> dict[str, 
 
 def measure(case: Case, size: int, threads: int) -> dict:
     """Time an extractor and its peer on one thread and on all."""
-    n = max(16, 10_000_000 // size**2)
+    n = max(16, PIXELS // size**2)
     images = make_images(n, size, case.color)
     case.extractor.fit(images)
     ours = partial(case.extractor.transform, images)
     works = {"ours, 1": (ours, n, 1), "ours, all": (ours, n, threads)}
     if case.peer is not None:
         check_parity(case, images)
-        few = images[: max(16, n // 100)]
-        run, prepared = case.peer(few)
+        run, prepared = case.peer(images)
         parts = np.array_split(prepared, threads)
         pool = ThreadPoolExecutor(threads)
-        works["peer, 1"] = (lambda: list(run(prepared)), len(few), 1)
-        works["peer, all"] = (lambda: list(pool.map(lambda part: list(run(part)), parts)), len(few), threads)
+        works["peer, 1"] = (lambda: list(run(prepared)), n, 1)
+        works["peer, all"] = (lambda: list(pool.map(lambda part: list(run(part)), parts)), n, threads)
     found = times(works)
     row = {"extractor": case.name, "size": size, "peer": case.peer_name, "parity": case.tolerance is not None}
     row |= {name: float(np.median(each)) for name, each in found.items()}
@@ -99,6 +99,23 @@ def measure(case: Case, size: int, threads: int) -> dict:
     if case.peer is not None:
         row |= {f"ratio, {k}": float(np.median(found[f"peer, {k}"] / found[f"ours, {k}"])) for k in ("1", "all")}
     return row
+
+
+def table(sizes: tuple[int, ...], only: tuple[str, ...], threads: int) -> list[dict]:
+    """Measure what begins with one of `only`, and print the table as it grows."""
+    print(
+        f"| extractor | side | µs, 1 thread | {threads} threads | scaling | peer | µs, 1 thread | {threads} threads "
+        f"| ratio, 1 thread | {threads} threads |\n| --- {'| ---: ' * 4}| --- {'| ---: ' * 4}|"
+    )
+    rows, missing = [], {}
+    for case in cases(missing):
+        for size in sizes if case.name.startswith(only) else ():
+            rows.append(measure(case, size, threads))
+            print(line(rows[-1]), flush=True)
+    for name, reason in missing.items():
+        print(f"\nWithout {name}: {reason}.")
+    print()
+    return rows
 
 
 def line(row: dict) -> str:
@@ -124,8 +141,20 @@ def measure_count(n: int, threads: int) -> dict:
     return {"n_images": n, "us": float(times({"us": (work, n, threads)})["us"].min())}
 
 
-def measure_stream(n: int, folder: str) -> dict:
-    """HOG of `n` images from a memory-mapped file into another, beside the same work in memory, in turns."""
+def measure_stream(n: int) -> dict:
+    """HOG of `n` images from a memory-mapped file into another, beside the same work in memory; print what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        row = streamed_in_turns(n, folder)
+    memory, through = np.median(row["memory_us"]), np.median(row["stream_us"])
+    print(
+        f"HOG opencv, {n:,} images streamed: {through:.2f} us per image, {memory:.2f} in memory "
+        f"({100 * (through / memory - 1):+.0f} %), peak memory {row['peak_mb']:.0f} MB"
+    )
+    return row
+
+
+def streamed_in_turns(n: int, folder: str) -> dict:
+    """Times of both, in rounds."""
     path = Path(folder) / "images.npy"
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, 32, 32))
     repeated = make_images(10_000, 32, color=False)
@@ -188,31 +217,11 @@ def main() -> None:
     threads = numba.config.NUMBA_NUM_THREADS
     versions = {"opencv": cv2.__version__, "scikit-image": skimage.__version__, "numba": numba.__version__}
     print(f"{processor()}, {threads} threads, {versions}, {time.strftime('%Y-%m-%d')}\n")
-    print(
-        f"| extractor | side | µs, 1 thread | {threads} threads | scaling | peer | µs, 1 thread | {threads} threads "
-        f"| ratio, 1 thread | {threads} threads |\n| --- {'| ---: ' * 4}| --- {'| ---: ' * 4}|"
-    )
-    rows, missing = [], {}
-    chosen = [case for case in cases(missing) if case.name.startswith(tuple(options.only))]
-    for case in chosen:
-        for size in (32,) if options.quick else SIZES:
-            rows.append(measure(case, size, threads))
-            print(line(rows[-1]), flush=True)
-    for name, reason in missing.items():
-        print(f"\nWithout {name}: {reason}.")
-    print()
+    rows = table((32,) if options.quick else SIZES, tuple(options.only), threads)
     counts = [measure_count(n, threads) for n in (COUNTS[:2] if options.quick else COUNTS)]
     for row in counts:
         print(f"HOG opencv, {row['n_images']:>9,} images of 32 x 32: {row['us']:.2f} us per image", flush=True)
-    streamed = None
-    if options.stream:
-        with tempfile.TemporaryDirectory() as folder:
-            streamed = measure_stream(options.stream, folder)
-        memory, through = np.median(streamed["memory_us"]), np.median(streamed["stream_us"])
-        print(
-            f"HOG opencv, {options.stream:,} images streamed: {through:.2f} us per image, {memory:.2f} in memory "
-            f"({100 * (through / memory - 1):+.0f} %), peak memory {streamed['peak_mb']:.0f} MB"
-        )
+    streamed = measure_stream(options.stream) if options.stream else None
     if options.json:
         with open(options.json, "w") as file:
             content = {"versions": versions, "threads": threads, "sizes": rows, "counts": counts, "stream": streamed}
