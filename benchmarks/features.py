@@ -5,7 +5,8 @@
     python benchmarks/features.py --quick         # 32 x 32 images alone
 
 Peers are called image by image, as one has to; on several threads each of these calls them on its part of the images.
-All works take turns in rounds. Times are medians over the rounds, in microseconds per image, and ratios (the peer to
+All works take turns in rounds. Times on one thread are those of the core, which other programs on the machine disturb
+less; on several, those that pass. They are medians over the rounds, in microseconds per image, and ratios (the peer to
 ours) medians of the rounds' ratios. A peer that can't be had here is named below the table: dlib and VLFeat need a C++
 compiler and their headers (see peers.cpp), mahotas `pip install cvclassic[bench]`.
 """
@@ -72,9 +73,10 @@ def times(works: dict[str, tuple[Callable[[], object], int, int]]) -> dict[str, 
             numba.config.NUMBA_NUM_THREADS = threads
             cv2.setNumThreads(threads)
             with threadpool_limits(threads):
-                start = time.perf_counter()
+                clock = time.process_time if threads == 1 else time.perf_counter
+                start = clock()
                 work()
-                found[name].append((time.perf_counter() - start) / n * 1e6)
+                found[name].append((clock() - start) / n * 1e6)
     return {name: np.array(each[1:]) for name, each in found.items()}  # the first round warms up
 
 
