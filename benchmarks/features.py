@@ -1,11 +1,14 @@
 """Time each extractor against the peers that do the same job: same images, same process, parity checked first.
 
-    python benchmarks/features.py                 # tables
+    python benchmarks/features.py                 # the table, as Markdown
     python benchmarks/features.py --json out.json # the figures as JSON as well
     python benchmarks/features.py --quick         # 32 x 32 images alone
 
-Peers are called image by image, as one has to. Times are the best of several rounds, in microseconds per image;
-`scaling` (one thread to all) and `ratio` (the peer to ours, one thread) are the medians of the rounds' ratios.
+Peers are called image by image, as one has to; on several threads each of these calls them on its part of the images.
+All works take turns in rounds. Times on one thread are those of the core, which other programs on the machine disturb
+less; on several, those that pass. They are medians over the rounds, in microseconds per image, and ratios (the peer to
+ours) medians of the rounds' ratios. A peer that can't be had here is named below the table: dlib and VLFeat need a C++
+compiler and their headers (see peers.cpp), mahotas `pip install cvclassic[bench]`.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -25,151 +28,32 @@ import cv2
 import numba
 import numpy as np
 import skimage
-from skimage.feature import hog, local_binary_pattern
-from skimage.filters import gabor
+from feature_peers import Case, cases
 from threadpoolctl import threadpool_limits
 
-from cvclassic.features import (
-    HOG,
-    LBP,
-    ColorGrid,
-    ColorHistogram,
-    Deskew,
-    GaborBank,
-    PatchDictionary,
-    SobelHistogram,
-    stream,
-)
+from cvclassic.features import HOG, stream
 from cvclassic.runs.measure import peak_memory_bytes
 
-SIZES = (28, 32, 64, 128, 256)
+SIZES = (32, 64, 256)
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
-SECONDS = 0.7  # at least so long for each figure
-
-
-@dataclass
-class Case:
-    """An extractor, and a peer's function from one image to the same features."""
-
-    name: str
-    extractor: object
-    peer_name: str
-    peer: Callable | None
-    color: bool = False
-    tolerance: float = 1e-4
-    moved: float = 0.0  # share of the features that may differ: see the extractor's tests for why
-
-
-def cases() -> list[Case]:
-    """Every extractor with each of its peers."""
-    found = [
-        Case("HOG skimage", HOG(convention="skimage"), "skimage.feature.hog", skimage_hog, tolerance=1e-5),
-        Case("HOG felzenszwalb", HOG(convention="felzenszwalb"), "", None),
-        Case("ColorHistogram rgb", ColorHistogram(color_space="rgb"), "cv2.calcHist", rgb_histogram, color=True),
-        Case("ColorHistogram hsv", ColorHistogram(), "cv2.cvtColor, calcHist", hsv_histogram, color=True),
-        Case("ColorGrid", ColorGrid(), "cv2.cvtColor, meanStdDev", color_grid, color=True, tolerance=1e-3),
-        Case("SobelHistogram", SobelHistogram(), "the tutorial on cv2", sobel, tolerance=0.5, moved=0.01),
-        Case("Deskew", Deskew(), "the tutorial on cv2", deskew, tolerance=4),
-        Case("LBP", LBP(grid=1), "skimage", lbp),
-        Case("GaborBank", GaborBank(frequencies=(0.4,), orientations=2, grid=1), "skimage", gabor_energy),
-        Case("PatchDictionary", PatchDictionary(n_atoms=200, n_patches=5000, n_iter=2, random_state=0), "", None, True),
-    ]
-    if hasattr(cv2, "HOGDescriptor"):
-        found.insert(0, Case("HOG opencv", HOG(), "cv2.HOGDescriptor", opencv_hog))
-        found.insert(1, Case("HOG opencv, RGB", HOG(), "cv2.HOGDescriptor", opencv_hog, color=True))
-    return found
-
-
-def opencv_hog(images):
-    height, width = (side // 8 * 8 for side in images.shape[1:3])
-    descriptor = cv2.HOGDescriptor((width, height), (16, 16), (8, 8), (8, 8), 9, 1, -1.0, 0, 0.2, False, 64, False)
-    if images.ndim == 4:
-        images = np.ascontiguousarray(images[..., ::-1])
-    whole = (height, width) == images.shape[1:3]
-    compute = descriptor.compute if whole else partial(descriptor.compute, locations=[(0, 0)])
-    return partial(map, compute), images
-
-
-def skimage_hog(images):
-    return partial(map, partial(hog, pixels_per_cell=(8, 8), cells_per_block=(2, 2))), images
-
-
-def rgb_histogram(images):
-    def histogram(image):
-        return cv2.calcHist([image], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel() / image[..., 0].size
-
-    return partial(map, histogram), images
-
-
-def hsv_histogram(images):
-    def histogram(image):
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        return cv2.calcHist([hsv], [0, 1, 2], None, [8] * 3, [0, 180, 0, 256, 0, 256]).ravel() / hsv[..., 0].size
-
-    return partial(map, histogram), images
-
-
-def color_grid(images):
-    edges = [np.arange(5) * side // 4 for side in images.shape[1:3]]
-
-    def grid(image):
-        lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-        cells = [lab[a:b, c:d] for a, b in zip(edges[0], edges[0][1:]) for c, d in zip(edges[1], edges[1][1:])]  # noqa: B905
-        return np.concatenate([np.concatenate(cv2.meanStdDev(cell)) for cell in cells]).ravel()
-
-    return partial(map, grid), images
-
-
-def sobel(images):
-    half, middle = images.shape[1] // 2, images.shape[2] // 2
-    parts = [np.s_[:half, :middle], np.s_[half:, :middle], np.s_[:half, middle:], np.s_[half:, middle:]]
-
-    def histogram(image):
-        dx, dy = cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1)
-        magnitude, angle = cv2.cartToPolar(dx, dy)
-        bins = np.int32(16 * angle / (2 * np.pi))
-        return np.concatenate([np.bincount(bins[p].ravel(), magnitude[p].ravel(), 16) for p in parts])
-
-    return partial(map, histogram), images
-
-
-def deskew(images):
-    def straight(image):
-        moments = cv2.moments(image)
-        skew = moments["mu11"] / moments["mu02"]
-        matrix = np.float32([[1, skew, -0.5 * image.shape[0] * skew], [0, 1, 0]])
-        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-        return cv2.warpAffine(image, matrix, image.shape[::-1], flags=flags)
-
-    return partial(map, straight), images
-
-
-def lbp(images):
-    def histogram(image):
-        patterns = local_binary_pattern(image, 8, 1, "uniform").astype(int)
-        return np.bincount(patterns.ravel(), minlength=10) / image.size
-
-    return partial(map, histogram), images
-
-
-def gabor_energy(images):
-    def energies(image):
-        pairs = [gabor(image, 0.4, theta) for theta in (0, np.pi / 2)]
-        return [(real**2 + imaginary**2).mean() for real, imaginary in pairs]
-
-    return partial(map, energies), images / np.float32(255)
+SECONDS = 0.6  # at least so long for each figure
+ROUNDS = 7
+PIXELS = 2_000_000  # in all, for both alike: what lies in a cache is read faster
 
 
 def make_images(n: int, size: int, color: bool) -> np.ndarray:
     """Blurred noise: edges of all directions and strengths, all gray levels."""
     rng = np.random.default_rng(size)
-    noise = rng.integers(0, 256, (n, size, size, 3 if color else 1), dtype=np.uint8)
+    noise = rng.integers(0, 256, (min(n, 2000), size, size, 3 if color else 1), dtype=np.uint8)
     smooth = [cv2.GaussianBlur(image, (0, 0), 1.0) for image in noise]
-    return np.stack([cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX) for image in smooth])
+    images = np.stack([cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX) for image in smooth])
+    return np.tile(images, (-(-n // len(images)),) + (1,) * (images.ndim - 1))[:n]
 
 
 def check_parity(case: Case, images: np.ndarray) -> None:
     """Raise unless both give the same features for a few images."""
+    if case.tolerance is None:
+        return
     run, prepared = case.peer(images[:16])
     expected = np.stack([np.ravel(np.asarray(features, dtype=float)) for features in run(prepared)])
     found = case.extractor.transform(images[:16]).reshape(expected.shape).astype(float)
@@ -184,35 +68,68 @@ def times(works: dict[str, tuple[Callable[[], object], int, int]]) -> dict[str, 
     In each round the works take turns, so that a slow moment of the machine hits all of them.
     """
     found, end = {name: [] for name in works}, time.perf_counter() + SECONDS * len(works)
-    while len(found[next(iter(works))]) < 6 or time.perf_counter() < end:
+    while len(found[next(iter(works))]) < ROUNDS + 1 or time.perf_counter() < end:
         for name, (work, n, threads) in works.items():
             numba.config.NUMBA_NUM_THREADS = threads
             cv2.setNumThreads(threads)
             with threadpool_limits(threads):
-                start = time.perf_counter()
+                clock = time.process_time if threads == 1 else time.perf_counter
+                start = clock()
                 work()
-                found[name].append((time.perf_counter() - start) / n * 1e6)
+                found[name].append((clock() - start) / n * 1e6)
     return {name: np.array(each[1:]) for name, each in found.items()}  # the first round warms up
 
 
 def measure(case: Case, size: int, threads: int) -> dict:
-    """Time an extractor on one thread and on all, and its peer on one."""
-    n = max(16, 20_000_000 // size**2)
+    """Time an extractor and its peer on one thread and on all."""
+    n = max(16, PIXELS // size**2)
     images = make_images(n, size, case.color)
     case.extractor.fit(images)
     ours = partial(case.extractor.transform, images)
-    works = {"one_thread_us": (ours, n, 1), "all_threads_us": (ours, n, threads)}
+    works = {"ours, 1": (ours, n, 1), "ours, all": (ours, n, threads)}
     if case.peer is not None:
         check_parity(case, images)
-        few = images[: max(16, n // 100)]
-        run, prepared = case.peer(few)
-        works["peer_us"] = (lambda: list(run(prepared)), len(few), 1)
+        run, prepared = case.peer(images)
+        parts = np.array_split(prepared, threads)
+        pool = ThreadPoolExecutor(threads)
+        works["peer, 1"] = (lambda: list(run(prepared)), n, 1)
+        works["peer, all"] = (lambda: list(pool.map(lambda part: list(run(part)), parts)), n, threads)
     found = times(works)
-    row = {"extractor": case.name, "size": size} | {name: float(each.min()) for name, each in found.items()}
-    row["scaling"] = float(np.median(found["one_thread_us"] / found["all_threads_us"]))
+    row = {"extractor": case.name, "size": size, "peer": case.peer_name, "parity": case.tolerance is not None}
+    row |= {name: float(np.median(each)) for name, each in found.items()}
+    row["scaling"] = float(np.median(found["ours, 1"] / found["ours, all"]))
     if case.peer is not None:
-        row |= {"peer": case.peer_name, "ratio": float(np.median(found["peer_us"] / found["one_thread_us"]))}
+        row |= {f"ratio, {k}": float(np.median(found[f"peer, {k}"] / found[f"ours, {k}"])) for k in ("1", "all")}
     return row
+
+
+def table(sizes: tuple[int, ...], only: tuple[str, ...], threads: int) -> list[dict]:
+    """Measure what begins with one of `only`, and print the table as it grows."""
+    print(
+        f"| extractor | side | µs, 1 thread | {threads} threads | scaling | peer | µs, 1 thread | {threads} threads "
+        f"| ratio, 1 thread | {threads} threads |\n| --- {'| ---: ' * 4}| --- {'| ---: ' * 4}|"
+    )
+    rows, missing = [], {}
+    for case in cases(missing):
+        for size in sizes if case.name.startswith(only) else ():
+            rows.append(measure(case, size, threads))
+            print(line(rows[-1]), flush=True)
+    for name, reason in missing.items():
+        print(f"\nWithout {name}: {reason}.")
+    print()
+    return rows
+
+
+def line(row: dict) -> str:
+    """A row of the table."""
+    cells = [row["extractor"], str(row["size"]), f"{row['ours, 1']:,.1f}", f"{row['ours, all']:,.1f}"]
+    cells += [f"{row['scaling']:.1f}", row["peer"] + ("" if row["parity"] else " (other numbers)")]
+    if "peer, 1" in row:
+        cells += [f"{row['peer, 1']:,.1f}", f"{row['peer, all']:,.1f}"]
+        cells += [f"{row['ratio, 1']:.1f}", f"{row['ratio, all']:.1f}"]
+    else:
+        cells[-1:] = ["", "", "", "", ""]
+    return f"| {' | '.join(cells)} |"
 
 
 def measure_count(n: int, threads: int) -> dict:
@@ -226,8 +143,20 @@ def measure_count(n: int, threads: int) -> dict:
     return {"n_images": n, "us": float(times({"us": (work, n, threads)})["us"].min())}
 
 
-def measure_stream(n: int, folder: str) -> dict:
-    """HOG of `n` images from a memory-mapped file into another, beside the same work in memory, in turns."""
+def measure_stream(n: int) -> dict:
+    """HOG of `n` images from a memory-mapped file into another, beside the same work in memory; print what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        row = streamed_in_turns(n, folder)
+    memory, through = np.median(row["memory_us"]), np.median(row["stream_us"])
+    print(
+        f"HOG opencv, {n:,} images streamed: {through:.2f} us per image, {memory:.2f} in memory "
+        f"({100 * (through / memory - 1):+.0f} %), peak memory {row['peak_mb']:.0f} MB"
+    )
+    return row
+
+
+def streamed_in_turns(n: int, folder: str) -> dict:
+    """Times of both, in rounds."""
     path = Path(folder) / "images.npy"
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, 32, 32))
     repeated = make_images(10_000, 32, color=False)
@@ -263,6 +192,16 @@ def stream_once(folder: str) -> None:
     print(seconds, peak_memory_bytes() / 1e6)
 
 
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
 def main() -> None:
     """Print the tables, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -279,32 +218,12 @@ def main() -> None:
         return
     threads = numba.config.NUMBA_NUM_THREADS
     versions = {"opencv": cv2.__version__, "scikit-image": skimage.__version__, "numba": numba.__version__}
-    print(f"{platform.processor() or platform.machine()}, {threads} threads, {versions}")
-    print(
-        f"{'extractor':<20}{'size':>5}{'1 thread':>11}{f'{threads} threads':>12}{'scaling':>9}"
-        f"{'peer':>11}{'ratio':>8}  peer"
-    )
-    rows = []
-    chosen = [case for case in cases() if case.name.startswith(tuple(options.only))]
-    for case in chosen:
-        for size in (32,) if options.quick else SIZES:
-            row = measure(case, size, threads)
-            rows.append(row)
-            peer = f"{row['peer_us']:11.1f}{row['ratio']:8.1f}  {row['peer']}" if "peer" in row else ""
-            times = f"{row['one_thread_us']:11.2f}{row['all_threads_us']:12.2f}{row['scaling']:9.2f}"
-            print(f"{row['extractor']:<20}{size:>5}{times}{peer}", flush=True)
+    print(f"{processor()}, {threads} threads, {versions}, {time.strftime('%Y-%m-%d')}\n")
+    rows = table((32,) if options.quick else SIZES, tuple(options.only), threads)
     counts = [measure_count(n, threads) for n in (COUNTS[:2] if options.quick else COUNTS)]
     for row in counts:
         print(f"HOG opencv, {row['n_images']:>9,} images of 32 x 32: {row['us']:.2f} us per image", flush=True)
-    streamed = None
-    if options.stream:
-        with tempfile.TemporaryDirectory() as folder:
-            streamed = measure_stream(options.stream, folder)
-        memory, through = np.median(streamed["memory_us"]), np.median(streamed["stream_us"])
-        print(
-            f"HOG opencv, {options.stream:,} images streamed: {through:.2f} us per image, {memory:.2f} in memory "
-            f"({100 * (through / memory - 1):+.0f} %), peak memory {streamed['peak_mb']:.0f} MB"
-        )
+    streamed = measure_stream(options.stream) if options.stream else None
     if options.json:
         with open(options.json, "w") as file:
             content = {"versions": versions, "threads": threads, "sizes": rows, "counts": counts, "stream": streamed}

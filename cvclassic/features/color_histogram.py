@@ -12,7 +12,6 @@ from cvclassic.features.extractor import (
     check_grid,
     check_normalization,
     check_positive_int,
-    grid_edges,
 )
 from cvclassic.images import channel_ranges, check_color_space, convert
 
@@ -70,6 +69,8 @@ class ColorHistogram(Extractor):
             raise InputError(f"bins={self.bins!r} has {len(bins)} entries; {self.color_space} has {n_channels}.")
         for value in bins:
             check_positive_int(value, "bins")
+            if value > 1 << 16:
+                raise InputError(f"bins={self.bins!r} are more than {1 << 16:,} of a channel; use fewer.")
         return bins
 
     def _n_features(self, image_shape):
@@ -88,27 +89,46 @@ class ColorHistogram(Extractor):
         bins, norm = self._bins(), NORMALIZATIONS.index(self.normalization)
         sizes = [int(np.prod(bins))] if self.joint else list(bins)
         rows, columns = check_grid(self.grid, image_shape)
-        row_offset, _ = cell_offsets(self.grid, image_shape, columns * sum(sizes), sum(sizes))
-        edges, stride = grid_edges(image_shape[1], columns), sum(sizes)
+        offsets = cell_offsets(self.grid, image_shape, columns * sum(sizes), sum(sizes))
         starts = np.concatenate([[0], np.cumsum(sizes * (rows * columns))])
         ranges = np.array(channel_ranges(self.color_space, dtype), dtype=float)
         scale = bins / (ranges[:, 1] - ranges[:, 0])  # in double and in this order, as cv2.calcHist does
         shift, top = ranges[:, 0] * scale, np.array(bins) - 1
-        if dtype == np.uint8:
-            index = np.floor(np.arange(256) * scale[:, np.newaxis] - shift[:, np.newaxis]).astype(int)
-            index = np.clip(index, 0, top[:, np.newaxis])
-        else:
-            index = np.tile(np.arange(max(bins)), (len(bins), 1))
-        strides = np.append(np.cumprod(bins[:0:-1])[::-1], 1) if self.joint else np.ones(len(bins), int)
-        places = index * strides[:, np.newaxis] + (0 if self.joint else starts[: len(bins), np.newaxis])
-        tables, joint, color_space = places.astype(np.uint32), bool(self.joint), self.color_space
+        strides = np.append(np.cumprod(bins[:0:-1])[::-1], 1).astype(np.uint32)
+        layout = strides, starts[: len(bins)].astype(np.uint32), *offsets, starts, norm
+        tables = bins_of_levels(scale, shift, top) if dtype == np.uint8 else None
+        factors = bin_factors(tables, top + 1, ranges[:, 1]) if dtype == np.uint8 else None
+        joint, color_space = bool(self.joint), self.color_space
+        hsv = color_space == "hsv" and joint and factors is not None
 
         def extract(images, out):
-            pixels = convert(images, color_space)
+            pixels = images if hsv else convert(images, color_space)
             levels = pixels.reshape(*pixels.shape[:3], -1)
-            if levels.dtype != np.uint8:
-                levels = np.empty(levels.shape, np.uint16)
-                quantize(pixels.reshape(levels.shape), scale, shift, top, levels)
-            color_histogram(levels, tables, joint, row_offset, edges, stride, starts, norm, out)
+            if factors is None:  # each level is brought to its bin first, and is a bin by itself then
+                colors, levels = levels, np.empty(levels.shape, np.uint16)
+                if tables is None:
+                    quantize(colors, scale, shift, top, levels)
+                else:
+                    levels[:] = tables[np.arange(len(tables)), colors]
+            own = np.full(len(strides), 1 << 16, np.uint32)
+            color_histogram(levels, hsv, joint, own if factors is None else factors, *layout, out)
 
         return extract
+
+
+def bins_of_levels(scale: np.ndarray, shift: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Bin of each level of 8 bits, (channels, 256), uint16; computed as in `cv2.calcHist`."""
+    bins = np.floor(np.arange(256) * scale[:, np.newaxis] - shift[:, np.newaxis])
+    return np.clip(bins, 0, top[:, np.newaxis]).astype(np.uint16)
+
+
+def bin_factors(tables: np.ndarray, bins: np.ndarray, ranges: np.ndarray) -> np.ndarray | None:
+    """Factors with which `level * factor >> 16` is the bin of every level in its range, (channels,), uint32.
+
+    None where there are none: with doubles the border of a bin may lie just above the level that it should be, as with
+    26 bins of hue.
+    """
+    factors = np.ceil(bins * (1 << 16) / ranges).astype(np.uint32)
+    found = np.arange(256, dtype=np.uint32) * factors[:, np.newaxis] >> 16
+    inside = np.arange(256) < ranges[:, np.newaxis]
+    return factors if np.array_equal(found[inside], tables[inside]) else None

@@ -32,8 +32,8 @@ class GaborBank(Extractor):
     Columns: frequency by frequency, in each direction by direction, then the cells in rows.
 
     With equal spread along and across the wave, as in scikit-image by default, the complex filter is a product of a
-    function of the row and one of the column; so both passes are matrix products, in which the mirrored border is
-    folded into the matrices.
+    function of the row and one of the column. An image's features are the same bits whatever else is in the batch, and
+    on however many threads.
     """
 
     def __init__(self, *, frequencies=(0.1, 0.2, 0.4), orientations=6, bandwidth=1.0, grid=4):
@@ -65,56 +65,58 @@ class GaborBank(Extractor):
         ]
 
     def _prepare(self, image_shape, dtype):
+        from cvclassic.features.kernels.gabor import gabor_energies
+
         height, width = image_shape[:2]
-        filters = [separate(frequency, theta, self.bandwidth, height, width) for frequency, theta in self._filters()]
         rows, columns = check_grid(self.grid, image_shape)
-        row_means, column_means = means(height, rows), means(width, columns)
+        reach, taps, places = self._taps()
+        mirrors = [mirrored(size, reach.max()) for size in (height, width)]
+        edges = grid_edges(height, rows), grid_edges(width, columns)
         scale = np.float32(1 / 255 if dtype == np.uint8 else 1)
 
         def extract(images, out):
-            gray = to_gray(images) * scale
-            responses = out.reshape(len(out), len(filters), rows, columns)
-            for k, (vertical, horizontal) in enumerate(filters):
-                across = gray.reshape(-1, width) @ horizontal
-                response = vertical @ across.view(np.complex64).reshape(gray.shape)
-                energy = np.square(response.real) + np.square(response.imag)
-                responses[:, k] = row_means @ energy @ column_means.T
+            energies = out.reshape(len(out), -1, rows, columns)
+            gabor_energies(to_gray(images), scale, reach, taps, places, *mirrors, *edges, energies)
 
         return extract
 
+    def _taps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Reach, weights and places of the filters as `gabor_energies` takes them; one for two that mirror each other.
 
-def separate(frequency, theta, bandwidth, height, width) -> tuple[np.ndarray, np.ndarray]:
-    """The filter's action on columns, complex64 (height, height), and on rows, to be multiplied from the right.
+        Those of direction `k` and of direction `orientations - k` do.
+        """
+        n = int(self.orientations)
+        chosen = [k for k in range(len(self._filters())) if k % n <= n // 2]
+        filters = [separate(*self._filters()[k], self.bandwidth) for k in chosen]
+        reach = np.array([each.shape[1] - 1 for each in filters])
+        taps = np.zeros((len(filters), 2, reach.max() + 1, 2), np.float32)
+        for each, weights in zip(taps, filters, strict=True):
+            each[:, : weights.shape[1]] = weights
+        places = np.array([(k, k + n - 2 * (k % n) if 0 < 2 * (k % n) < n else -1) for k in chosen])
+        return reach, taps, places
 
-    The latter is float32 (width, 2 width): real and imaginary parts alternate.
+
+def separate(frequency: float, theta: float, bandwidth: float) -> np.ndarray:
+    """Weights of a filter by the distance from its center: along the row and the column, (2, reach + 1, 2).
+
+    Even (real) and odd (imaginary) ones; at distance 0 half of the weight, since there the two sides are one pixel.
     """
     octaves = 2.0**bandwidth
     sigma = np.sqrt(np.log(2) / 2) / np.pi * (octaves + 1) / (octaves - 1) / frequency
     # The box of skimage.filters.gabor_kernel: 3 standard deviations in the direction of the wave and across it.
     reach = int(np.ceil(max(3 * sigma * max(abs(np.cos(theta)), abs(np.sin(theta))), 1)))
-    place = np.arange(-reach, reach + 1)
-    matrices = []
-    for size, wave in ((height, np.sin(theta)), (width, np.cos(theta))):
-        kernel = np.exp(-(place**2) / (2 * sigma**2) + 2j * np.pi * frequency * wave * place)
-        matrices.append(_with_mirrored_border(kernel / (np.sqrt(2 * np.pi) * sigma), size))
-    return matrices[0], np.ascontiguousarray(matrices[1].T).view(np.float32)
+    distance = np.arange(reach + 1)
+    spread = np.exp(-(distance**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
+    spread[0] /= 2
+    weights = []
+    for wave in (np.cos(theta), np.sin(theta)):
+        # A wave that stands still has no odd part, where the cosine of 90 degrees is not quite 0.
+        phase = 2 * np.pi * frequency * (wave if abs(wave) > 1e-12 else 0) * distance
+        weights.append(np.stack([spread * np.cos(phase), spread * np.sin(phase)], axis=1))
+    return np.array(weights)
 
 
-def _with_mirrored_border(kernel: np.ndarray, size: int) -> np.ndarray:
-    """Convolution with `kernel` of a line of `size` pixels that repeats in reverse at its ends, as a matrix."""
-    matrix = np.zeros((size, size), complex)
-    reach = len(kernel) // 2
-    for offset, weight in zip(range(-reach, reach + 1), kernel, strict=True):
-        source = (np.arange(size) - offset) % (2 * size)
-        source = np.where(source < size, source, 2 * size - 1 - source)
-        np.add.at(matrix, (np.arange(size), source), weight)
-    return matrix.astype(np.complex64)
-
-
-def means(size: int, parts: int) -> np.ndarray:
-    """Matrix (parts, size) that takes the mean of each part of a line."""
-    edges = grid_edges(size, parts)
-    matrix = np.zeros((parts, size), np.float32)
-    for k in range(parts):
-        matrix[k, edges[k] : edges[k + 1]] = 1 / (edges[k + 1] - edges[k])
-    return matrix
+def mirrored(size: int, beyond: int) -> np.ndarray:
+    """Where the values of a line that repeats in reverse at its ends come from, from `beyond` before its `size` on."""
+    source = np.arange(-beyond, size + beyond) % (2 * size)
+    return np.where(source < size, source, 2 * size - 1 - source)

@@ -12,7 +12,6 @@ from cvclassic.features.extractor import (
     check_grid,
     check_normalization,
     check_positive_int,
-    grid_edges,
 )
 from cvclassic.images import to_gray
 
@@ -74,21 +73,25 @@ class LBP(Extractor):
         labels, names = pattern_labels(self.points, self.method)
         _, columns = check_grid(self.grid, image_shape)
         n_cells, norm = int(np.prod(check_grid(self.grid, image_shape))), NORMALIZATIONS.index(self.normalization)
-        row_offset, _ = cell_offsets(self.grid, image_shape, columns * len(names), len(names))
-        edges, stride = grid_edges(image_shape[1], columns), len(names)
+        offsets = cell_offsets(self.grid, image_shape, columns * len(names), len(names))
         starts = np.arange(n_cells + 1) * len(names)
-        table = np.arange(len(names), dtype=np.uint32)[np.newaxis]
+        # Each pattern is a bin by itself, in one channel.
+        factors, strides, channel_starts = (np.array([value], np.uint32) for value in (1 << 16, 1, 0))
         # Five decimals, as in scikit-image: so the neighbors on the axes lie on pixels exactly.
         angles = 2 * np.pi * np.arange(self.points, dtype=np.float64) / self.points
         steps = neighbor_steps(np.round(-self.radius * np.sin(angles), 5), image_shape[0])
         steps += neighbor_steps(np.round(self.radius * np.cos(angles), 5), image_shape[1])
         row_step, row_rest, column_step, column_rest = steps
+        border = 2 + max(-row_step.min(), -column_step.min(), 0)
+        border = int(max(border, row_step.max() - image_shape[0] + 3, column_step.max() - image_shape[1] + 3))
+        labels = labels.astype(np.uint8) if len(names) <= 256 else labels  # with code in common with colors
 
         def extract(images, out):
-            patterns = np.empty((*images.shape[:3], 1), np.uint16)
-            gray = to_gray(images)
-            local_binary_patterns(gray, row_step, column_step, row_rest, column_rest, labels, 1.0, patterns)
-            color_histogram(patterns, table, True, row_offset, edges, stride, starts, norm, out)
+            patterns = np.empty((*images.shape[:3], 1), labels.dtype)
+            places = border, row_step, column_step, row_rest, column_rest
+            local_binary_patterns(to_gray(images), *places, labels, 1.0, patterns)
+            layout = factors, strides, channel_starts, *offsets, starts, norm
+            color_histogram(patterns, False, True, *layout, out)
 
         return extract
 

@@ -1,5 +1,7 @@
 """ColorHistogram against cv2.calcHist."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -16,13 +18,29 @@ def in_space(image, color_space):
 
 
 @pytest.mark.parametrize("color_space", ["rgb", "hsv", "lab"])
-@pytest.mark.parametrize("bins", [(8, 8, 8), (7, 3, 5), (180, 1, 2)])
+@pytest.mark.parametrize("bins", [(8, 8, 8), (7, 3, 5), (180, 1, 2), (26, 2, 3), (3, 256, 5)])
 def test_joint_counts(color_space, bins):
     features = ColorHistogram(color_space=color_space, bins=bins, normalization=None).transform(X)
     for image, histogram in zip(X, features, strict=True):
         pixels = in_space(image, color_space)
         expected = cv2.calcHist([pixels], [0, 1, 2], None, bins, RANGES[color_space])
         np.testing.assert_array_equal(histogram, expected.ravel())
+
+
+def test_hsv_of_every_value_and_every_difference():
+    rng = np.random.default_rng(0)
+    value, difference = (each.ravel() for each in np.meshgrid(np.arange(256), np.arange(256)))
+    value, difference = value[difference <= value], difference[difference <= value]
+    between = value - (rng.random(len(value)) * (difference + 1)).astype(int)
+    colors = np.stack([value, value - difference, between], axis=1).astype(np.uint8)
+    colors = np.concatenate([colors[:, order] for order in itertools.permutations(range(3))])
+    images = rng.permutation(colors).reshape(-1, 8, 48, 3)
+    for channel, (bins, end) in enumerate([(180, 180), (256, 256), (256, 256)]):
+        of_channels = tuple(bins if c == channel else 1 for c in range(3))
+        features = ColorHistogram(bins=of_channels, normalization=None).transform(images)
+        for image, histogram in zip(images, features, strict=True):
+            expected = cv2.calcHist([in_space(image, "hsv")], [channel], None, [bins], [0, end])
+            np.testing.assert_array_equal(histogram, expected.ravel())
 
 
 @pytest.mark.parametrize("color_space", ["rgb", "hsv", "lab"])

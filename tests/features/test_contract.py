@@ -122,6 +122,7 @@ def test_names_need_the_shape():
         (ColorHistogram(color_space="xyz"), "'xyz' is unknown"),
         (ColorHistogram(bins=(8, 8)), "has 2 entries"),
         (ColorHistogram(bins=0), "bins=0"),
+        (ColorHistogram(bins=70_000), "bins=70000 are more than 65,536"),
         (ColorHistogram(grid=21), "more cells than"),
         (ColorHistogram(normalization="max"), "'max' is unknown"),
         (ColorGrid(grid=(1, 25)), "more cells than"),

@@ -1,6 +1,9 @@
 """GaborBank against skimage.filters.gabor."""
 
+from itertools import product
+
 import cv2
+import numba
 import numpy as np
 import pytest
 from skimage.filters import gabor
@@ -42,3 +45,13 @@ def test_mean_energy_per_cell(images, bandwidth):
 def test_bad_parameters(parameters, message):
     with pytest.raises(InputError, match=message):
         GaborBank(**parameters).fit(GRAY)
+
+
+def test_the_same_bits_whatever_the_batch_and_the_number_of_threads(monkeypatch):
+    images = np.random.default_rng(6).integers(0, 256, (9, 31, 34), dtype=np.uint8)
+    extractor = GaborBank()
+    whole = extractor.transform(images)
+    for n, threads in product((1, 2, 5), (1, 2, 3)):
+        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        parts = [extractor.transform(images[start : start + n]) for start in range(0, 9, n)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)

@@ -8,54 +8,51 @@ from cvclassic.features.kernels.shared import exact, fast, normalize
 
 
 @fast
-def color_histogram(levels, tables, joint, row_offset, edges, stride, starts, norm, out):
+def color_histogram(levels, hsv, joint, factors, strides, channel_starts, row_offset, column_offset, starts, norm, out):
     """Histograms of each cell of a grid.
 
     Parameters
     ----------
     levels : array (n, height, width, channels), uint8 or uint16
-    tables : array (channels, number of levels), uint32
-        What each level of a channel adds to the place in the histogram; with `joint=False` each is a place by itself.
-    row_offset : array (height,), uint32
-        What a pixel's row adds to that.
-    edges, stride : array (columns + 1,), int
-        Borders of the cells along a row of pixels, and what each cell adds to the place.
+    hsv : bool
+        Whether `levels` are RGB pixels, uint8, of which those of HSV are to be counted; only with `joint=True`.
+    factors, strides : arrays (channels,), uint32
+        A level's bin is `level * factor >> 16`, and the distance of two bins in the histogram is the stride.
+    channel_starts : array (channels,), uint32
+        With `joint=False`, where the histogram of a channel begins.
+    row_offset, column_offset : arrays (height,), (width,), uint32
+        What a pixel's row and column add to the place in a row of `out`.
     starts : array (number of histograms + 1,)
         Where each histogram begins in a row of `out`.
     norm : 0 for none, 1 for l1, 2 for sqrt, 3 for l2
     """
-    n, height, _, channels = levels.shape
+    n, height, width, channels = levels.shape
     size = out.shape[1]
     # Neighboring pixels often fall into the same bin, and adding twice in a row to the same place waits for the first
     # sum. So four neighbors count in histograms of their own, where those are small.
-    lane = np.uint32(size if size <= 2048 else 0)
-    lanes = 4 if lane > 0 else 1
+    lanes = 4 if size <= 2048 else 1
     counts = np.empty(lanes * size, np.int32)
-    one = np.int32(1)
+    offset = np.empty(width, np.uint32)
+    for x in range(width):
+        offset[x] = column_offset[x] + np.uint32(x % lanes * size)
+    places, pixels = np.empty(width, np.uint32), levels.reshape(levels.size)
     for i in range(n):
         counts[:] = 0
         for y in range(height):
-            for column in range(edges.size - 1):
-                first, last = edges[column], edges[column + 1]
-                base = row_offset[y] + np.uint32(column * stride)
-                if joint and channels == 3:
-                    whole = first + (last - first) // 4 * 4
-                    for x in range(first, whole, 4):
-                        for k in range(4):
-                            place = base + np.uint32(k) * lane
-                            place += tables[0, levels[i, y, x + k, 0]]
-                            place += tables[1, levels[i, y, x + k, 1]]
-                            place += tables[2, levels[i, y, x + k, 2]]
-                            counts[np.uintp(place)] += one
-                    for x in range(whole, last):
-                        place = base + tables[0, levels[i, y, x, 0]]
-                        place += tables[1, levels[i, y, x, 1]] + tables[2, levels[i, y, x, 2]]
-                        counts[np.uintp(place)] += one
-                else:
-                    for x in range(first, last):
-                        for c in range(channels):
-                            place = base + np.uint32(x % 4) * lane + tables[c, levels[i, y, x, c]]
-                            counts[np.uintp(place)] += one
+            start = np.uintp((i * height + y) * width * channels)
+            if hsv:
+                _find_places_in_hsv(pixels, start, factors, strides, row_offset[y], offset, places)
+                _count(places, counts)
+            elif joint and channels == 3:
+                _find_places(pixels, start, factors, strides, row_offset[y], offset, places)
+                _count(places, counts)
+            else:
+                for c in range(channels):
+                    base = np.uint32(row_offset[y] + channel_starts[c])
+                    for x in range(width):
+                        level = np.uint32(pixels[start + np.uintp(x * channels + c)])
+                        places[x] = _place(level, factors[c], np.uint32(1), np.uint32(base + offset[x]))
+                    _count(places, counts)
         for k in range(size):
             out[i, k] = counts[k]
         for p in range(1, lanes):
@@ -64,6 +61,69 @@ def color_histogram(levels, tables, joint, row_offset, edges, stride, starts, no
         if norm > 0:
             for h in range(starts.size - 1):
                 normalize(out[i, starts[h] : starts[h + 1]], norm)
+
+
+@fast
+def _place(level, factor, stride, base):
+    # Brought back to 32 bits at each step: numba counts in 64, and a register holds half as many of those.
+    return np.uint32(base + np.uint32(np.uint32(np.uint32(level * factor) >> np.uint32(16)) * stride))
+
+
+@fast
+def _find_places(pixels, start, factors, strides, base, offset, places):
+    """Place in a joint histogram of each pixel of a row of three channels."""
+    a, b, c, step, second = factors[0], factors[1], factors[2], strides[0], strides[1]
+    for j in range(places.size):
+        k = start + np.uintp(3 * j)
+        place = _place(np.uint32(pixels[k]), a, step, np.uint32(base + offset[j]))
+        place = _place(np.uint32(pixels[k + np.uintp(1)]), b, second, place)
+        places[j] = _place(np.uint32(pixels[k + np.uintp(2)]), c, np.uint32(1), place)
+
+
+@fast
+def _find_places_in_hsv(pixels, start, factors, strides, base, offset, places):
+    """Place in a joint HSV histogram of each pixel of a row of RGB, uint8, with the levels of `cv2.cvtColor`."""
+    a, b, c, step, second = factors[0], factors[1], factors[2], strides[0], strides[1]
+    for j in range(places.size):
+        k = start + np.uintp(3 * j)
+        hue, saturation, value = _hsv(
+            np.int32(pixels[k]), np.int32(pixels[k + np.uintp(1)]), np.int32(pixels[k + np.uintp(2)])
+        )
+        place = _place(np.uint32(hue), a, step, np.uint32(base + offset[j]))
+        place = _place(np.uint32(saturation), b, second, place)
+        places[j] = _place(np.uint32(value), c, np.uint32(1), place)
+
+
+@exact
+def _hsv(red, green, blue):
+    """Hue (0 to 179), saturation and value as OpenCV has them, which divides by way of whole numbers of 12 more bits.
+
+    Both of its quotients come from one division here; they are the same for every value and difference of 8 bits.
+    """
+    value, least = red if red > green else green, red if red < green else green
+    value, least = value if value > blue else blue, least if least < blue else blue
+    difference = np.int32(value - least)
+    double = np.int32(difference + difference)
+    if value == red:
+        hue = np.int32(green - blue)
+    elif value == green:
+        hue = np.int32(np.int32(blue - red) + double)
+    else:
+        hue = np.int32(np.int32(red - green) + np.int32(double + double))
+    product = np.float32(value) * np.float32(difference)
+    inverse = np.float32(1) / (product if product > np.float32(0) else np.float32(1))
+    of_value = np.int32(np.float32(255 << 12) * (np.float32(difference) * inverse) + np.float32(0.5))
+    of_difference = np.int32(np.float32((180 << 12) // 6) * (np.float32(value) * inverse) + np.float32(0.5))
+    half, bits = np.int32(1 << 11), np.int32(12)
+    saturation = np.int32(np.int32(np.int32(difference * of_value) + half) >> bits)
+    hue = np.int32(np.int32(np.int32(hue * of_difference) + half) >> bits)
+    return np.int32(hue + np.int32(180)) if hue < np.int32(0) else hue, saturation, value
+
+
+@fast
+def _count(places, counts):
+    for x in range(places.size):
+        counts[np.uintp(places[x])] += np.int32(1)
 
 
 @exact

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cvclassic.features.kernels.shared import angle_of, fast, gradients, load
-from cvclassic.features.kernels.vectors import LANES, WIDTH, add_pair, put_sum, split_lanes
+from cvclassic.features.kernels.vectors import LANES, WIDTH, add_pair, put_sum, sum_lanes
 
 
 @fast
@@ -32,8 +32,8 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
     blocks_y, blocks_x = cells_y - block[0] + 1, cells_x - block[1] + 1
     bins = orientations + 1  # the last one stands for the first: a vote for two bins is two neighboring values
     planes = np.empty((channels, height + 2, width + 2), np.float32)
-    dx, dy = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
-    position = np.empty((height, width), np.uint32)
+    dx, dy = np.zeros((height, width + 2), np.float32), np.zeros((height, width + 2), np.float32)
+    position = np.empty((height, width + 2), np.uint32)
     # Columns at the same place in their cells lie together, so that the sums over a cell's columns are long loops.
     offset = np.zeros(width, np.uint32)
     for x in range(cells_x * cell[1]):
@@ -41,39 +41,36 @@ def hog_opencv(images, orientations, signed, gamma, scale, cell, block, vertical
     # Flat arrays and places in them, since numba counts the references to each part of an array that is handed on.
     groups, columns = vertical.shape[0], horizontal.shape[2]
     weights, size = vertical.reshape(vertical.size), columns * cells_x * bins * LANES
-    votes = np.zeros(size, np.float32)
     # Eight values are read and written where there may be fewer; those beyond are written over, or never used.
     length = -(-blocks_x * bins // WIDTH) * WIDTH + WIDTH
-    sums = np.zeros(length * LANES, np.float32)
+    votes = np.zeros(size + WIDTH * LANES, np.float32)
+    terms, factors, counts = _terms(horizontal, cells_x * bins * LANES, bins * LANES)
     lanes = np.zeros((block[0] + 1) * groups * LANES * block[1] * length, np.float32)  # the last row of cells is 0
     lane, row = block[1] * length, groups * LANES * block[1] * length
     starts = np.empty((block[1] * block[0], 3), np.uintp)
-    features = np.zeros(out.shape[1] // blocks_y + WIDTH, np.float32)
+    features, norms = np.zeros(out.shape[1] + WIDTH, np.float32), np.empty(blocks_y * blocks_x, np.float32)
     blocks = out.reshape(n, blocks_x, blocks_y, block[1] * block[0] * orientations)
     bin_scale = np.float32(orientations / 360 if signed else orientations / 180)
     for i in range(n):
         load(images, i, gamma, scale, planes)
-        gradients(planes, width // 4 * 4, 1 if gamma else 0, dx, dy)
+        gradients(planes, width // 4 * 4, np.intp(gamma), dx, dy)
         _soft_bins(dx, dy, np.float32(orientations), bin_scale, offset, position)
         for cell_y in range(cells_y):
             for group in range(groups):
                 _add_rows(dx, dy, position, cell_y, cell[0], cells_x * cell[1], weights, group, votes)
-                for target in range(block[1]):
-                    _add_columns(votes, target, cells_x, bins, blocks_x, horizontal, sums)
-                    place = cell_y % block[0] * row + group * LANES * lane + target * length
-                    for k in range(0, length - WIDTH, WIDTH):
-                        split_lanes(sums, np.uintp(k * LANES), lanes, np.uintp(place + k), np.uintp(lane))
+                place = cell_y % block[0] * row + group * LANES * lane
+                _add_columns(votes, terms, factors, counts, length, lanes, place, lane)
             block_y = cell_y - block[0] + 1
             if block_y >= 0:
                 _find_starts(block_y, lane_of, length, lane, row, starts)
-                _collect(lanes, starts, block[0], bins, blocks_x, features)
-                _l2_hys(features, blocks, i, block_y)
+                _collect(lanes, starts, block[0], bins, blocks_x, features, block_y * (out.shape[1] // blocks_y))
+        _l2_hys(features, norms, blocks, i)
 
 
 @fast
 def _soft_bins(dx, dy, orientations, bin_scale, offset, position):
     """Replace each gradient by its votes for the two orientation bins nearest to its angle; note where they belong."""
-    height, width = dx.shape
+    height, width = dx.shape[0], offset.size
     zero, half = np.float32(0), np.float32(0.5)
     for y in range(height):
         for x in range(width):
@@ -100,27 +97,33 @@ def _add_rows(first, second, position, cell_y, height, columns, weights, group, 
 
 
 @fast
-def _add_columns(votes, target, cells_x, bins, blocks_x, horizontal, sums):
-    """For each block of a row: the weighted sum over the columns that vote for the cell column `target`."""
-    size = blocks_x * bins * LANES
-    fresh = True
-    for source in range(max(target - 1, 0), min(target + 2, horizontal.shape[0])):
-        for x in range(0, horizontal.shape[2], 4):
-            a, b = horizontal[source, target, x], horizontal[source, target, x + 1]
-            c, d = horizontal[source, target, x + 2], horizontal[source, target, x + 3]
-            if a + b + c + d == 0:
-                continue
-            at, step = np.uintp((x * cells_x + source) * bins * LANES), np.uintp(cells_x * bins * LANES)
-            bt, ct, dt = at + step, at + step + step, at + step + step + step
-            if fresh:
-                for j in range(size):
-                    k = np.uintp(j)
-                    sums[k] = a * votes[at + k] + b * votes[bt + k] + c * votes[ct + k] + d * votes[dt + k]
-            else:
-                for j in range(size):
-                    k = np.uintp(j)
-                    sums[k] += a * votes[at + k] + b * votes[bt + k] + c * votes[ct + k] + d * votes[dt + k]
-            fresh = False
+def _terms(horizontal, step, cell):
+    """Where the sums of each column begin that votes for a column of cells, and its weight; how many there are.
+
+    Columns of `horizontal` (cell of the column, cell it votes for, pixels of a cell) lie `step` apart, cells `cell`.
+    """
+    cells, pixels = horizontal.shape[1:]
+    starts, weights = np.zeros(cells * cells * pixels, np.uintp), np.zeros(cells * cells * pixels, np.float32)
+    counts = np.zeros(cells, np.uintp)
+    for target in range(cells):
+        for source in range(cells):
+            for x in range(pixels):
+                if horizontal[source, target, x] != 0:
+                    k = target * cells * pixels + np.intp(counts[target])
+                    starts[k], weights[k] = x * step + source * cell, horizontal[source, target, x]
+                    counts[target] += np.uintp(1)
+    return starts, weights, counts
+
+
+@fast
+def _add_columns(votes, terms, factors, counts, length, lanes, place, lane):
+    """For each block of a row and each column of cells: the weighted sum over the columns that vote for it."""
+    first, each = np.uintp(0), np.uintp(terms.size // counts.size)
+    for target in range(counts.size):
+        for k in range(0, length - WIDTH, WIDTH):
+            at, source = np.uintp(place + target * length + k), np.uintp(k * LANES)
+            sum_lanes(votes, source, terms, factors, first, counts[target], lanes, at, np.uintp(lane))
+        first += each
 
 
 @fast
@@ -137,9 +140,9 @@ def _find_starts(block_y, lane_of, length, lane, row, starts):
 
 
 @fast
-def _collect(lanes, starts, rows, bins, blocks_x, features):
+def _collect(lanes, starts, rows, bins, blocks_x, features, begin):
     """Add up the rows of cells of a row of blocks; the bin after the last belongs to the first."""
-    orientations, shift, place = bins - 1, np.uintp(0), np.uintp(0)
+    orientations, shift, place = bins - 1, np.uintp(0), np.uintp(begin)
     for _ in range(blocks_x):
         for cell in range(starts.shape[0]):
             own, below, above = starts[cell, 0] + shift, starts[cell, 1] + shift, starts[cell, 2] + shift
@@ -156,22 +159,32 @@ def _collect(lanes, starts, rows, bins, blocks_x, features):
 
 
 @fast
-def _l2_hys(features, blocks, i, block_y):
-    """L2-Hys of each block of a row with OpenCV's constants."""
+def _l2_hys(features, norms, blocks, i):
+    """L2-Hys of each block with OpenCV's constants; `features` has them row by row, `blocks` column by column."""
     limit = np.float32(0.2)
-    size = blocks.shape[3]
-    for block_x in range(blocks.shape[1]):
-        start = np.uintp(block_x * size)
-        total = np.float32(0)
+    blocks_x, blocks_y, size = blocks.shape[1:]
+    # All blocks at each step, so that roots and quotients are taken of several at once.
+    for b in range(norms.size):
+        start, total = np.uintp(b * size), np.float32(0)
         for k in range(size):
             total += features[start + np.uintp(k)] * features[start + np.uintp(k)]
-        factor = np.float32(1) / (np.sqrt(total) + np.float32(size) * np.float32(0.1))
-        total = np.float32(0)
+        norms[b] = total
+    for b in range(norms.size):
+        norms[b] = np.float32(1) / (np.sqrt(norms[b]) + np.float32(size) * np.float32(0.1))
+    for b in range(norms.size):
+        start, total, factor = np.uintp(b * size), np.float32(0), norms[b]
         for k in range(size):
             value = features[start + np.uintp(k)] * factor
             value = value if value < limit else limit
             total += value * value
             features[start + np.uintp(k)] = value
-        factor = np.float32(1) / (np.sqrt(total) + np.float32(1e-3))
-        for k in range(size):
-            blocks[i, block_x, block_y, k] = features[start + np.uintp(k)] * factor
+        norms[b] = total
+    for b in range(norms.size):
+        norms[b] = np.float32(1) / (np.sqrt(norms[b]) + np.float32(1e-3))
+    flat = blocks.reshape(blocks.size)
+    for y in range(blocks_y):
+        for x in range(blocks_x):
+            start, factor = np.uintp((y * blocks_x + x) * size), norms[y * blocks_x + x]
+            target = np.uintp(((i * blocks_x + x) * blocks_y + y) * size)
+            for k in range(size):
+                flat[target + np.uintp(k)] = features[start + np.uintp(k)] * factor

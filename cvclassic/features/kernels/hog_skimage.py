@@ -22,9 +22,9 @@ def hog_skimage(images, orientations, gamma, planes, border_x, border_y, cell, b
     n, height, width, _ = images.shape
     cells_y, cells_x = height // cell[0], width // cell[1]
     blocks_y, blocks_x = cells_y - block[0] + 1, cells_x - block[1] + 1
-    dx, dy = np.empty((height, width), planes.dtype), np.empty((height, width), planes.dtype)
-    magnitude = np.empty((height, width), np.float32)
-    position = np.empty((height, width), np.uint32)
+    dx, dy = np.zeros((height, width + 2), planes.dtype), np.zeros((height, width + 2), planes.dtype)
+    magnitude = np.empty((height, width + 2), np.float32)
+    position = np.empty((height, width + 2), np.uint32)
     offset = np.zeros(width, np.uint32)
     for x in range(cells_x * cell[1]):
         # Each padding border counts once for every pixel.
@@ -37,7 +37,7 @@ def hog_skimage(images, orientations, gamma, planes, border_x, border_y, cell, b
     rounding = 2 if images.itemsize == 4 else 3 if planes.itemsize == 8 else 0
     for i in range(n):
         load(images, i, gamma, np.float32(1), planes)
-        gradients(planes, 0, rounding, dx, dy)
+        gradients(planes, np.intp(0), np.intp(rounding), dx, dy)
         _hard_bins(dx, dy, border_x, border_y, offset, magnitude, position)
         histograms[:] = 0
         for y in range(cells_y * cell[0]):
@@ -52,7 +52,7 @@ def hog_skimage(images, orientations, gamma, planes, border_x, border_y, cell, b
 @exact
 def _hard_bins(dx, dy, border_x, border_y, offset, magnitude, position):
     """Orientation bin of each gradient, 0 to 180 degrees, found without an angle: by the borders that it has passed."""
-    height, width = dx.shape
+    height, width = dx.shape[0], offset.size
     for y in range(height):
         for x in range(width):
             gx, gy = dx[y, x], dy[y, x]

@@ -6,23 +6,23 @@ from cvclassic.features.kernels.shared import exact
 
 
 @exact
-def local_binary_patterns(images, row_step, column_step, row_rest, column_rest, labels, one, patterns):
+def local_binary_patterns(images, border, row_step, column_step, row_rest, column_rest, labels, one, patterns):
     """Pattern of each pixel as `skimage.feature.local_binary_pattern` finds it, replaced by its label.
 
     Parameters
     ----------
     images : array (n, height, width)
+    border : int
+        How far the neighbors reach beyond the image, with one pixel more.
     row_step, column_step : arrays (points, height), (points, width), int64
         Whole part of each neighbor's row and column.
     row_rest, column_rest : arrays of the same shapes, float64
         The rest, for linear interpolation; computed as scikit-image does, since the last bit decides on flat ground.
-    labels : array (2 ** points,), uint16
+    labels : array (2 ** points,), uint8 or uint16
     one : 1.0; a product times `one` is not fused with a sum
-    patterns : array (n, height, width, 1), uint16
+    patterns : array (n, height, width, 1), of the type of `labels`
     """
     n, height, width = images.shape
-    border = 2 + max(-row_step.min(), -column_step.min(), 0)
-    border = max(border, row_step[:, -1].max() - height + 3, column_step[:, -1].max() - width + 3)
     padded = np.zeros((height + 2 * border, width + 2 * border))
     found = np.empty((height, width), np.uint32)
     for i in range(n):

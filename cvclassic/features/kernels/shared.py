@@ -5,6 +5,7 @@ from numba import njit
 
 # Sums may be reordered and fused: that's what lets them run on vector registers. Where the last bit decides between
 # two outcomes (the strongest channel, the bin of an angle), arithmetic stays as written.
+# Constants that go from one function to another are given a type (`np.intp(0)`): else there is a version for each.
 exact = njit(nogil=True, cache=True, error_model="numpy")
 fast = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
@@ -21,18 +22,21 @@ RADIANS = np.float32(np.pi / 180)
 def load(images, i, gamma, scale, planes):
     """Bring image `i` to floating point planes with a border of one reflected pixel (`cv2.BORDER_REFLECT_101`)."""
     height, width, channels = images.shape[1:]
-    pixels = images[i].reshape(height * width * channels)
+    # Flat, since numba counts the references to each part of an array that is made.
+    pixels, values = images.reshape(images.size), planes.reshape(planes.size)
+    plane = np.uintp((height + 2) * (width + 2))
     for y in range(height):
-        row = pixels[y * width * channels : (y + 1) * width * channels]
+        start, red = np.uintp((i * height + y) * width * channels), np.uintp((y + 1) * (width + 2) + 1)
         if channels == 3:  # at a distance that the compiler knows, so that it takes several at once
-            red, green, blue = planes[0, y + 1, 1:], planes[1, y + 1, 1:], planes[2, y + 1, 1:]
-            for x in range(width):
-                red[x] = row[3 * x] * scale
-                green[x] = row[3 * x + 1] * scale
-                blue[x] = row[3 * x + 2] * scale
+            green, blue = red + plane, red + plane + plane
+            for j in range(width):
+                x, k = np.uintp(j), start + np.uintp(3 * j)
+                values[red + x] = pixels[k] * scale
+                values[green + x] = pixels[k + np.uintp(1)] * scale
+                values[blue + x] = pixels[k + np.uintp(2)] * scale
         else:
-            for x in range(width):
-                planes[0, y + 1, x + 1] = row[x] * scale
+            for j in range(width):
+                values[red + np.uintp(j)] = pixels[start + np.uintp(j)] * scale
     for c in range(channels):
         for y in range(height):
             if gamma:
@@ -49,42 +53,56 @@ def load(images, i, gamma, scale, planes):
 def gradients(planes, tie, rounding, dx, dy):
     """Central differences (zero at the border) of the channel where they are largest.
 
+    Rows of `dx` and `dy` are as long as those of `planes`: two values longer than the image's, and those are no use.
     Of equally strong channels the first one counts: for columns before `tie` in the order blue, green, red (the vector
     loop of OpenCV on BGR images), then in the order red, green, blue (its scalar loop, and scikit-image). `rounding`
     says how lengths are compared where they aren't integers: 1 as OpenCV, which rounds each square (kept apart here,
     since the compiler would fuse one of them with the sum), 2 and 3 as scikit-image on single and double precision.
     """
-    height, width = dx.shape
+    height, row = dx.shape
+    values, across, down = planes.reshape(planes.size), dx.reshape(dx.size), dy.reshape(dy.size)
+    # Rows of all arrays are equally long, so that one long loop does them all.
     if planes.shape[0] == 1:
-        for y in range(height):
-            for x in range(width):
-                dx[y, x] = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
-                dy[y, x] = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
+        for j in range(height * row - 2):
+            left, top = np.uintp(j + row), np.uintp(j + 1)
+            across[np.uintp(j)] = values[left + np.uintp(2)] - values[left]
+            down[np.uintp(j)] = values[top + np.uintp(2 * row)] - values[top]
         return
-    squares = np.empty((3, 2, width), np.float32)
-    for y in range(height):
-        for c in range(3 if rounding == 1 else 0):
-            for x in range(width):
-                squares[c, 0, x] = (planes[c, y + 1, x + 2] - planes[c, y + 1, x]) ** 2
-                squares[c, 1, x] = (planes[c, y + 2, x + 1] - planes[c, y, x + 1]) ** 2
-        for x in range(width):
-            red_x, red_y = planes[0, y + 1, x + 2] - planes[0, y + 1, x], planes[0, y + 2, x + 1] - planes[0, y, x + 1]
-            green_x = planes[1, y + 1, x + 2] - planes[1, y + 1, x]
-            green_y = planes[1, y + 2, x + 1] - planes[1, y, x + 1]
-            blue_x = planes[2, y + 1, x + 2] - planes[2, y + 1, x]
-            blue_y = planes[2, y + 2, x + 1] - planes[2, y, x + 1]
+    squares = np.empty((6, dx.size) if rounding == 1 else (6, 1), np.float32)
+    if rounding == 1:
+        for c in range(3):
+            for j in range(height * row - 2):
+                start = np.uintp(c * (height + 2) * row + j)
+                left, top = start + np.uintp(row), start + np.uintp(1)
+                squares[2 * c, j] = (values[left + np.uintp(2)] - values[left]) ** 2
+                squares[2 * c + 1, j] = (values[top + np.uintp(2 * row)] - values[top]) ** 2
+    _take_strongest(values, squares, row, np.intp(0), height * row - 2, tie > 0, rounding, across, down)
+    for y in range(height if 0 < tie < row - 2 else 0):
+        _take_strongest(values, squares, row, y * row + tie, y * row + row - 2, tie == 0, rounding, across, down)
+
+
+@exact
+def _take_strongest(values, squares, row, first, last, early, rounding, dx, dy):
+    """The gradients at places `first` to `last`: of the equally strong, blue counts first if `early`."""
+    plane, two, below = np.uintp(values.size // 3), np.uintp(2), np.uintp(2 * row)
+    for j in range(first, last):
+        left, top = np.uintp(j + row), np.uintp(j + 1)
+        red_x, red_y = values[left + two] - values[left], values[top + below] - values[top]
+        left, top = left + plane, top + plane
+        green_x, green_y = values[left + two] - values[left], values[top + below] - values[top]
+        left, top = left + plane, top + plane
+        blue_x, blue_y = values[left + two] - values[left], values[top + below] - values[top]
+        if rounding == 1:
+            red, green = squares[0, j] + squares[1, j], squares[2, j] + squares[3, j]
+            blue = squares[4, j] + squares[5, j]
+        else:
             red, green = strength(red_x, red_y, rounding), strength(green_x, green_y, rounding)
             blue = strength(blue_x, blue_y, rounding)
-            if rounding == 1:
-                red, green = squares[0, 0, x] + squares[0, 1, x], squares[1, 0, x] + squares[1, 1, x]
-                blue = squares[2, 0, x] + squares[2, 1, x]
-            early = x < tie
-            green_over_red = (green > red) | (early & (green == red))
-            if green_over_red:
-                red_x, red_y, red = green_x, green_y, green
-            blue_over = (blue > red) | (early & (blue == red))
-            dx[y, x] = blue_x if blue_over else red_x
-            dy[y, x] = blue_y if blue_over else red_y
+        second = green >= red if early else green > red
+        red_x, red_y, red = (green_x, green_y, green) if second else (red_x, red_y, red)
+        third = blue >= red if early else blue > red
+        dx[np.uintp(j)] = blue_x if third else red_x
+        dy[np.uintp(j)] = blue_y if third else red_y
 
 
 @exact

@@ -21,7 +21,7 @@ def sobel_histogram(gray, orientations, span, scale, row_offset, column_offset, 
     planes = np.empty((1, height + 2, width + 2), np.float32)
     magnitude, position = np.empty((height, width), np.float32), np.empty((height, width), np.uint32)
     for i in range(n):
-        load(gray, i, False, scale, planes)
+        load(gray, i, np.bool_(False), scale, planes)
         _sobel_votes(planes, orientations, span, row_offset, column_offset, magnitude, position)
         for k in range(out.shape[1]):
             out[i, k] = 0

@@ -3,8 +3,8 @@
 import numpy as np
 
 from cvclassic.features import GaborBank, PatchDictionary
-from cvclassic.features.extractor import check_grid
-from cvclassic.features.gabor import means, separate
+from cvclassic.features.extractor import check_grid, grid_edges
+from cvclassic.features.gabor import mirrored, separate
 from cvclassic.model.onnx.graph import Graph, Value
 from cvclassic.model.onnx.pixels import Images, to_gray
 
@@ -41,11 +41,11 @@ def patch_dictionary(graph: Graph, step: PatchDictionary, images: Images) -> Val
 
 
 def gabor_bank(graph: Graph, step: GaborBank, images: Images) -> Value:
-    """Features (n, d): every filter by matrix products along the rows and the columns, as in `features.gabor`."""
+    """Features (n, d): every filter by matrix products along the rows and the columns."""
     height, width = images.shape[:2]
-    filters = [separate(frequency, theta, step.bandwidth, height, width) for frequency, theta in step._filters()]
-    vertical = np.stack([each for each, _ in filters])
-    horizontal = np.stack([np.ascontiguousarray(each).view(np.complex64) for _, each in filters])
+    filters = [separate(frequency, theta, step.bandwidth) for frequency, theta in step._filters()]
+    horizontal = np.stack([_as_matrix(along, width).T for along, _ in filters])
+    vertical = np.stack([_as_matrix(down, height) for _, down in filters])
     gray = graph.add("Mul", to_gray(graph, images), np.float32(1 / 255))
     across = [graph.add("MatMul", gray, part) for part in _parts(horizontal)]
     down = _parts(vertical)
@@ -53,9 +53,28 @@ def gabor_bank(graph: Graph, step: GaborBank, images: Images) -> Value:
     imaginary = graph.add("Add", graph.add("MatMul", down[0], across[1]), graph.add("MatMul", down[1], across[0]))
     energy = graph.add("Add", graph.add("Mul", real, real), graph.add("Mul", imaginary, imaginary))
     rows, columns = check_grid(step.grid, images.shape)
-    found = graph.pooled(means(height, rows), energy, np.ascontiguousarray(means(width, columns).T))
+    found = graph.pooled(_means(height, rows), energy, np.ascontiguousarray(_means(width, columns).T))
     return graph.reshaped(found, -1, len(filters) * rows * columns)
 
 
 def _parts(matrices):
     return np.ascontiguousarray(matrices.real), np.ascontiguousarray(matrices.imag)
+
+
+def _as_matrix(weights: np.ndarray, size: int) -> np.ndarray:
+    """What the `weights` of a filter along a line (reach + 1, 2) do to one of `size` pixels, mirrored at its ends."""
+    matrix, reach, place = np.zeros((size, size), complex), len(weights) - 1, np.arange(size)
+    source = mirrored(size, reach)
+    for distance, (even, odd) in enumerate(weights):
+        np.add.at(matrix, (place, source[place + reach - distance]), even - 1j * odd)
+        np.add.at(matrix, (place, source[place + reach + distance]), even + 1j * odd)
+    return matrix.astype(np.complex64)
+
+
+def _means(size: int, parts: int) -> np.ndarray:
+    """Matrix (parts, size) that takes the mean of each part of a line."""
+    edges = grid_edges(size, parts)
+    matrix = np.zeros((parts, size), np.float32)
+    for k in range(parts):
+        matrix[k, edges[k] : edges[k + 1]] = 1 / (edges[k + 1] - edges[k])
+    return matrix
