@@ -35,7 +35,8 @@ class PatchBank(Extractor):
     its cosine with each filter exceeds a threshold by, and what its negative does, is summed around the centers of a
     grid's cells, and the square root taken. A patch counts for a cell by 1 less its distance from the center, in cells,
     downwards times across, so that what moves a little changes the sums a little. Patches without any contrast, as in
-    the paper around handwriting, count for nothing: not here, and not in what is learned, if others are enough. A mirrored image has the same features in another order: see `mirror_pairs`.
+    the paper around handwriting, count for nothing: not here, and not in what is learned, if others are enough. A
+    mirrored image has the same features in another order: see `mirror_pairs`.
 
     Parameters
     ----------
