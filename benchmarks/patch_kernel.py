@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from cvclassic.datasets import load
+from cvclassic.features import LBP, MirrorParts, PatchBank
 from cvclassic.neural import TrainingStack
 from cvclassic.runs.measure import peak_memory_bytes
 from cvclassic.runs.pipelines import find_pipelines
@@ -58,9 +59,8 @@ def main():
 
 
 def _print_curve(data, sizes, seed):
-    print(
-        f"{'images':>7} {'checked':>7} {'errors':>6} {'accuracy':>9} {'fit s':>7} {'cpu s':>7} {'steps':>5} {'peak MB':>8}"
-    )
+    widths = {"images": 7, "checked": 7, "errors": 6, "accuracy": 9, "fit s": 7, "cpu s": 7, "steps": 5, "peak MB": 8}
+    print(*(f"{name:>{width}}" for name, width in widths.items()))
     for rows in sorted(sizes):  # the peak is that of the largest so far
         learned, checked = _parts(data, rows)
         pipeline = _built(data, seed)
@@ -87,17 +87,26 @@ def _features(data, learned, checked, seed):
     """Of each kind the weighted parts, (training rows, others)."""
     union = _built(data, seed)[0]
     kinds = {}
-    for name, parts in union.transformer_list:
-        started, weight = time.perf_counter(), np.float32(union.transformer_weights[name])
+    further = [(name, MirrorParts(kind, random_state=seed)) for name, (kind, _) in _further(seed).items()]
+    weights = union.transformer_weights | {name: weight**0.5 for name, (_, weight) in _further(seed).items()}
+    for name, parts in union.transformer_list + further:
+        started, weight = time.perf_counter(), np.float32(weights[name])
         found = parts.fit_transform(data.images[learned]), parts.transform(data.images[checked])
         kinds[name] = [each * weight for each in found]
         print(f"{name:12} {found[0].shape[1]:5} values {time.perf_counter() - started:6.1f} s", flush=True)
     return kinds
 
 
+def _further(seed):
+    """Kinds of features that `patch_kernel` does without, and their weights."""
+    return {"LBP": (LBP(), 0.3), "4 x 4 cells": (PatchBank(patch_size=6, grid=4, random_state=seed), 0.5)}
+
+
 def _variants(kinds):
     """Name, kinds of features, classifier, and how the features are changed."""
-    everything, banks = list(kinds), [name for name in kinds if name.startswith("patches")]
+    further = list(_further(0))
+    everything = [name for name in kinds if name not in further]
+    banks = [name for name in everything if name.startswith("patches")]
     hogs = ["hog_fine", "hog_coarse"]
 
     def ridge(parts, mirror_parts=True):
@@ -111,6 +120,7 @@ def _variants(kinds):
         ("patches, HOG", banks + hogs),
         ("patches, color", [*banks, "color"]),
         ("HOG, color", [*hogs, "color"]),
+        *((f"all, and {name}", [*everything, name]) for name in further),
     ):
         yield name, parts, ridge(parts), _same
     yield "all, images as they are alone", everything, ridge(everything, mirror_parts=False), _same
