@@ -43,8 +43,8 @@ def build(task):
         transformer_weights={name: weight**0.5 for name, weight in weights.items()},
     )
     mirror = task.augment == "mirror"
-    # 1.5 over the mean squared distance between two images, which is twice the mean squared length; for handwriting half
-    # of that.
+    # 1.5 over the mean squared distance between two images, which is twice the mean squared length; half that for
+    # handwriting.
     gamma = (0.375 if handwriting else 0.75) / sum(weights.values())
     ridge = KernelRidge(alpha=3e-3, gamma=gamma, mirror_parts=mirror, tol=5e-3)
     pipeline = make_pipeline(*[Deskew()] * handwriting, union, ridge)
