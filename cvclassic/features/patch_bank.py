@@ -23,6 +23,7 @@ from cvclassic.features.patch_dictionary import check_patch_size, random_patches
 
 _STRIP_BYTES = 1 << 20  # patches and products of a strip of an image: a processor's second cache holds them
 _FLAT_PART = 0.1  # of the patches drawn as filters, those with least contrast are left out
+_FLAT = 1e-6  # mean square of a normalized patch that has no contrast but for rounding
 _FOR_THRESHOLD = 2000  # patches whose cosines with the filters decide the threshold
 _SHORTEST = np.float32(1e-6)
 
@@ -31,8 +32,11 @@ class PatchBank(Extractor):
     """Random patches as filters (after Coates and Ng, ICML 2011), in pairs that are mirror images of one another.
 
     Every patch of an image, pixel by pixel, is brought to unit contrast, whitened (ZCA) and brought to length 1; what
-    its cosine with each filter exceeds a threshold by, and what its negative does, is summed over the cells of a grid,
-    and the square root taken. A mirrored image has the same features in another order: see `mirror_pairs`.
+    its cosine with each filter exceeds a threshold by, and what its negative does, is summed around the centers of a
+    grid's cells, and the square root taken. A patch counts for a cell by 1 less its distance from the center, in cells,
+    downwards times across, so that what moves a little changes the sums a little. Patches without any contrast, as in
+    the paper around handwriting, count for nothing: not here, and not in what is learned, if others are enough. A
+    mirrored image has the same features in another order: see `mirror_pairs`.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ class PatchBank(Extractor):
     patch_size : int
         Side of a patch in pixels.
     grid : int or (rows, columns)
-        Cells over which is summed; where the places of patches don't divide evenly, neighbors share one of them.
+        Cells around whose centers is summed.
     quantile : float
         The threshold, as the part of the training patches' cosines that lies below it.
     contrast_regularization, whitening_regularization : float
@@ -91,6 +95,9 @@ class PatchBank(Extractor):
         self._check(X.shape[1:])
         random = check_random_state(self.random_state)
         patches = random_patches(X, self.n_patches, self.patch_size, self.contrast_regularization, random)
+        clear = (patches**2).mean(axis=1) > _FLAT
+        if clear.sum() >= self.n_filters:
+            patches = patches[clear]
         both = np.concatenate([patches, self._mirrored(patches)])
         self.mean_ = both.mean(axis=0)
         both -= self.mean_
@@ -175,7 +182,7 @@ class PatchBank(Extractor):
 
         cells = check_grid(self.grid, image_shape)
         height, width = self._places(image_shape)
-        row_cells, column_cells = (_cells(*each) for each in zip((height, width), cells, strict=True))
+        weights = [_tents(*each) for each in zip((height, width), cells, strict=True)]
         row_bytes = 4 * width * (2 * len(self.mean_) + self.n_filters)
         strip = max(1, min(height, _STRIP_BYTES // row_bytes))
         fixed = (
@@ -185,8 +192,7 @@ class PatchBank(Extractor):
             self.mean_ @ self.whitening_,
             np.ascontiguousarray(self.filters_.T),
             np.float32(self.threshold_),
-            row_cells,
-            column_cells,
+            *weights,
             strip,
         )
 
@@ -208,10 +214,11 @@ def _of_length_1(rows: np.ndarray) -> _Directions:
     return _Directions(rows / np.maximum(lengths, _SHORTEST)[:, np.newaxis], lengths)
 
 
-def _cells(places: int, parts: int) -> np.ndarray:
-    """First place, and the one behind the last, of `parts` cells along `places`: the same from either end."""
-    k = np.arange(parts)
-    return np.stack([k * places // parts, -(-(k + 1) * places // parts)], axis=1)
+def _tents(places: int, cells: int) -> np.ndarray:
+    """What each of `cells` along so many `places` takes of each: float32 (cells, places), the same from either end."""
+    distance = np.abs((np.arange(places) + 0.5) * cells / places - (np.arange(cells)[:, np.newaxis] + 0.5))
+    weights = np.maximum(1 - distance, 0)
+    return ((weights + weights[::-1, ::-1]) / 2).astype(np.float32)  # equal to the last bit, whatever the rounding
 
 
 @cache

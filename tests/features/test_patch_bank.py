@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 
 from cvclassic.errors import InputError
 from cvclassic.features import PatchBank
-from cvclassic.features.patch_bank import _cells
+from cvclassic.features.patch_bank import _tents
 
 RNG = np.random.default_rng(6)
 COLOR = RNG.integers(0, 256, (12, 12, 13, 3), dtype=np.uint8)
@@ -22,17 +22,21 @@ def features_of(image, bank):
     for y in range(sides[0]):
         for x in range(sides[1]):
             patch = image[y : y + size, x : x + size].ravel()
+            if np.ptp(patch) == 0:
+                continue  # its cosine with everything is 0
             patch = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + bank.contrast_regularization)
             patch = (patch - bank.mean_) @ bank.whitening_
             cosines[y, x] = bank.filters_ @ (patch / np.linalg.norm(patch))
     out = np.zeros((rows, columns, 2, bank.n_filters))
     for r in range(rows):
         for c in range(columns):
-            top, left = r * sides[0] // rows, c * sides[1] // columns
-            bottom, right = (-(-(k + 1) * side // 3) for k, side in zip((r, c), sides, strict=True))
-            cell = cosines[top:bottom, left:right]
+            weights = [
+                np.maximum(0, 1 - np.abs((np.arange(side) + 0.5) * 3 / side - (k + 0.5)))
+                for k, side in zip((r, c), sides, strict=True)
+            ]
             for sign in range(2):
-                out[r, c, sign] = np.maximum(0, (1 - 2 * sign) * cell - bank.threshold_).sum(axis=(0, 1))
+                above = np.maximum(0, (1 - 2 * sign) * cosines - bank.threshold_)
+                out[r, c, sign] = np.einsum("y,x,yxk->k", *weights, above)
     return np.sqrt(out.ravel())
 
 
@@ -45,6 +49,17 @@ def test_the_formulas(X):
     pixels = X if X.dtype == np.uint8 else X * 255
     expected = np.stack([features_of(image, bank) for image in pixels])
     np.testing.assert_allclose(features, expected, rtol=2e-4, atol=2e-3)
+
+
+def test_patches_without_contrast_count_for_nothing():
+    X = np.zeros((12, 14, 15), np.uint8)
+    X[:, 5:9, 6:11] = RNG.integers(0, 256, (12, 4, 5))
+    X[0] = 77
+    bank = PatchBank(n_filters=10, patch_size=3, n_patches=500, random_state=0)
+    features = bank.fit_transform(X)
+    assert not features[0].any()
+    np.testing.assert_allclose(features[1:], [features_of(image, bank) for image in X[1:]], rtol=2e-4, atol=2e-3)
+    assert len(np.unique(bank.filters_, axis=0)) == 10  # of flat patches there would be one filter many times
 
 
 def test_a_mirrored_image_has_the_same_features_in_another_order():
@@ -66,15 +81,14 @@ def test_the_filters_are_what_is_said_of_them():
     assert above.threshold_ < 0.1 < bank.threshold_ < 1
 
 
-@pytest.mark.parametrize(("places", "parts"), [(27, 3), (29, 3), (22, 3), (10, 4), (3, 3), (7, 1), (11, 5)])
-def test_cells_are_the_same_from_either_end(places, parts):
-    cells = _cells(places, parts)
-    np.testing.assert_array_equal(cells, places - cells[::-1, ::-1])
-    counts = np.zeros(places, int)
-    for first, last in cells:
-        counts[first:last] += 1
-    assert set(counts) <= {1, 2}
-    assert np.ptp(cells[:, 1] - cells[:, 0]) <= 1
+@pytest.mark.parametrize(("places", "cells"), [(27, 3), (29, 3), (22, 3), (10, 4), (3, 3), (7, 1), (11, 5)])
+def test_the_weights_of_places_are_the_same_from_either_end(places, cells):
+    weights = _tents(places, cells)
+    np.testing.assert_array_equal(weights, weights[::-1, ::-1])
+    between = slice(-(-places // (2 * cells)), places - -(-places // (2 * cells)))
+    np.testing.assert_allclose(weights.sum(axis=0)[between], 1, rtol=1e-6)  # from the first center to the last
+    assert weights.min() == 0 or cells == 1
+    assert (weights.sum(axis=1) > 0).all()
 
 
 def test_strips_and_batches_make_no_difference(monkeypatch):
