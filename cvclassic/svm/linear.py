@@ -122,13 +122,14 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     def fit_stream(self, batches) -> "LinearSVM":
         """Learn from data that don't fit in memory: the optimum of `fit`, in a dozen passes or so over the batches.
 
-        Memory: one batch, and for each class two or three (n_features, n_features) float64 matrices.
+        Memory: one batch, for each class two or three (n_features, n_features) float64 matrices, and a bit for each row
+        and class: which rows were inside the margin, so that later passes only add and subtract those that crossed it.
 
         Parameters
         ----------
         batches : callable
             Called without arguments at the start of each pass; returns an iterable of `(X, y)`, each as for `fit`,
-            the same data in every pass. A batch need not hold all classes. Ten thousand rows or more are a good size.
+            the same data in every pass; where batches differ from pass to pass, passes take longer. A batch need not hold all classes. Ten thousand rows or more are a good size.
 
         Raises
         ------

@@ -155,6 +155,21 @@ def test_streamed_batches_reach_the_same_optimum(digits, options, classes, dtype
     assert len(passes) < 30
 
 
+@pytest.mark.parametrize("ordered_passes", [0, 2])
+def test_streams_in_another_order_each_time_reach_the_same_optimum(digits, ordered_passes):
+    X, y = digits
+    rng, passes = np.random.default_rng(0), []
+
+    def batches():
+        passes.append(1)
+        order = np.arange(len(X)) if len(passes) <= ordered_passes + 1 else rng.permutation(len(X))
+        for start in range(0, len(X), 250):
+            yield X[order[start : start + 250]], y[order[start : start + 250]]
+
+    streamed = LinearSVM(tol=1e-9).fit_stream(batches)
+    np.testing.assert_allclose(streamed.coef_, LinearSVM(tol=1e-9).fit(X, y).coef_, atol=1e-5)
+
+
 def test_streams_that_change_are_refused(digits):
     X, y = digits
     with pytest.raises(InputError, match="pass a function that starts a new pass"):
