@@ -129,7 +129,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         ----------
         batches : callable
             Called without arguments at the start of each pass; returns an iterable of `(X, y)`, each as for `fit`,
-            the same data in every pass; where batches differ from pass to pass, passes take longer. A batch need not hold all classes. Ten thousand rows or more are a good size.
+            the same data in every pass; where batches come in another order, passes take longer. A batch need not hold
+            all classes. Ten thousand rows or more are a good size.
 
         Raises
         ------
