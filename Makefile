@@ -40,6 +40,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/svm.py
+	$(BIN)/python benchmarks/solvers.py
 	$(BIN)/python benchmarks/neural.py
 
 # Extractors, SVMs and saved models in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.

@@ -176,21 +176,32 @@ def save_features(folder, file):
         X_test, y_test = next(synthetic_batches(BATCH, seed=1))
         np.savez(file, X=X, y=y, X_test=X_test, y_test=y_test)
         return f"Features: random, (50000, 324); no CIFAR-10 in {folder}."
-    parts = [_hog_of(batches / f"data_batch_{i}") for i in range(1, 6)]
-    X_test, y_test = _hog_of(batches / "test_batch")
+    parts = [_hog_of(*part) for part in cifar_parts(folder)]
+    X_test, y_test = _hog_of(*_gray_of(batches / "test_batch"))
     X, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.random.default_rng(0).permutation(len(X))
     np.savez(file, X=X[order], y=y[order], X_test=X_test, y_test=y_test)
     return f"Features: HOG of CIFAR-10 in gray, {X.shape}; {os.cpu_count()} cores."
 
 
-def _hog_of(path):
+def cifar_parts(folder):
+    """CIFAR-10's training pictures in gray, and their labels, file by file."""
+    for i in range(1, 6):
+        yield _gray_of(folder / "cifar-10-batches-py" / f"data_batch_{i}")
+
+
+def _gray_of(path):
     with open(path, "rb") as stream:
         batch = pickle.load(stream, encoding="bytes")  # a benchmark for one's own files: no place for unknown pickles
     images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return [cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in images], np.array(
+        batch[b"labels"]
+    )
+
+
+def _hog_of(gray, labels):
     hog = cv2.HOGDescriptor((32, 32), (16, 16), (8, 8), (8, 8), 9, 1, -1.0, 0, 0.2, False, 64, False)
-    gray = [cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in images]
-    return np.stack([hog.compute(image).ravel() for image in gray]), np.array(batch[b"labels"])
+    return np.stack([hog.compute(image).ravel() for image in gray]), labels
 
 
 def features(file, rows):

@@ -26,7 +26,7 @@ class Chunks:
         X = lazy_features(X)
         if X.shape[1] > GRAM_FEATURES:
             raise InputError(f"LinearSVM takes Dask arrays of up to {GRAM_FEATURES} features; X has {X.shape[1]}.")
-        self.n_features, self.dtype = X.shape[1], X.dtype
+        self.n_features, self.dtype, self.remembers = X.shape[1], X.dtype, False
         self._constant = float(estimator.intercept_scaling) if estimator.fit_intercept else None
         y = lazy_column(y, X, name="y")
         weight = None if sample_weight is None else lazy_column(sample_weight, X, name="sample_weight")

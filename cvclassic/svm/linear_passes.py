@@ -25,18 +25,21 @@ class Point:
     """Where a pass evaluates k one-against-the-rest problems: at `W + P`, and at shorter steps from `W` on the way.
 
     `W` and `P` are (k, d) float64; `signs` and `weights` (k, n_classes) say what a row of each class is to a problem.
-    `invert` (k,) says where the Gram matrix of the rows outside the margin is summed, since they are fewer.
+    `whole` (k,) says where the Gram matrix of all rows is known, so that the sum over the rows outside the margin is
+    as good, and they are fewer. `problems` (k,) are their numbers among all.
     """
 
     W: np.ndarray
     P: np.ndarray
     signs: np.ndarray
     weights: np.ndarray
-    invert: np.ndarray
+    whole: np.ndarray
+    problems: np.ndarray
 
-    def of(self, problems) -> "Point":
+    def of(self, chosen) -> "Point":
         """The point with these of its problems alone."""
-        return Point(*(getattr(self, name)[problems] for name in ("W", "P", "signs", "weights", "invert")))
+        names = ("W", "P", "signs", "weights", "whole", "problems")
+        return Point(*(getattr(self, name)[chosen] for name in names))
 
 
 class Sums:
@@ -46,7 +49,8 @@ class Sums:
     ----------
     losses : (k, 16), at the full step and the shorter ones
     slopes : (k, d), half the gradient of the loss
-    grams : (k, d, d), of the rows inside the margin, or outside where the point says `invert`
+    grams : (k, d, d), of the rows that are inside the margin less that of those that were there before: none, all
+        where the point says `whole`, or those that `add` is told
     active : (k,), rows inside the margin
     rows : int
     """
@@ -55,31 +59,35 @@ class Sums:
         self.losses, self.slopes = np.zeros((k, len(STEPS))), np.zeros((k, d))
         self.grams, self.active, self.rows = np.zeros((k, d, d)), np.zeros(k), 0
 
-    def add(self, X, codes, weight, point: Point) -> None:
-        """Rows (n, d), the codes of their classes (n,), and their own weights (n,) or None."""
+    def add(self, X, codes, weight, point: Point, before=None) -> np.ndarray:
+        """Rows (n, d), the codes of their classes (n,), and their own weights (n,) or None.
 
-        def one_problem(k):
-            for start in range(0, len(X), SLICE_ROWS):
-                rows = slice(start, start + SLICE_ROWS)
-                self._add_slice(k, X[rows], codes[rows], None if weight is None else weight[rows], point)
+        `before` (k, n) says which rows were inside the margin; returns which ones are.
+        """
+        k = len(point.W)
+        ends = np.concatenate([point.W, point.W + point.P]).astype(X.dtype)
+        slices = [slice(start, start + SLICE_ROWS) for start in range(0, len(X), SLICE_ROWS)]
+        margins = np.hstack(in_parallel(lambda rows: ends @ X[rows].T, slices))
+        inside, pulls = np.empty((k, len(X)), bool), np.empty((k, len(X)), X.dtype)
 
-        in_parallel(one_problem, range(len(point.W)))
+        def one_problem(row):
+            sign, factor = point.signs[row, codes].astype(X.dtype), point.weights[row, codes].astype(X.dtype)
+            if weight is not None:
+                factor *= weight.astype(X.dtype)
+            old, new = margins[row] * sign, margins[k + row] * sign
+            self.losses[row] += _losses(old, new, factor) if point.P[row].any() else _loss(new, factor)
+            active = inside[row] = new < 1
+            self.active[row] += np.count_nonzero(active)
+            pulls[row] = np.where(active, new - 1, 0) * sign * factor
+            was = np.full(len(X), point.whole[row]) if before is None else before[row]
+            add_gram(self.grams[row], X, np.flatnonzero(active & ~was), factor)
+            add_gram(self.grams[row], X, np.flatnonzero(was & ~active), factor, -1)
+
+        in_parallel(one_problem, range(k))
+        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(X), BLOCK_ROWS)]
+        self.slopes += sum_in_parallel(lambda rows: pulls[:, rows] @ X[rows], blocks, self.slopes.shape)
         self.rows += len(X)
-
-    def _add_slice(self, k, X, codes, weight, point):
-        sign, factor = point.signs[k, codes].astype(X.dtype), point.weights[k, codes].astype(X.dtype)
-        if weight is not None:
-            factor *= weight.astype(X.dtype)
-        old, new = (X @ np.stack([point.W[k], point.W[k] + point.P[k]]).astype(X.dtype).T).T * sign
-        for i, length in enumerate(STEPS if point.P[k].any() else STEPS[:1]):
-            hinge = np.maximum(1 - (old + X.dtype.type(length) * (new - old)), 0)
-            self.losses[k, i] += (factor * hinge * hinge).sum(dtype=np.float64)
-        active = new < 1
-        self.active[k] += np.count_nonzero(active)
-        self.slopes[k] += _weighted_sum(np.where(active, new - 1, 0) * sign * factor, X)
-        chosen = np.flatnonzero(active ^ point.invert[k])
-        add = add_gram if len(point.W) > 1 else _add_gram_in_parallel  # beside other problems this one has a core
-        add(self.grams[k], X, chosen, factor)
+        return inside
 
     def take(self, other: "Sums") -> None:
         """Add what another one has summed."""
@@ -99,6 +107,9 @@ class Passes(Protocol):
     sums, grams : float64 (n_classes, d) and (n_classes, d, d), weighted sum and Gram matrix of each class's rows
     rows : int
     dtype : of the rows
+    remembers : bool
+        Whether the last `evaluate` gave the Gram matrices less those of the problems' evaluation before; the first one
+        is that of all rows.
     """
 
     classes: np.ndarray
@@ -108,6 +119,7 @@ class Passes(Protocol):
     grams: np.ndarray
     rows: int
     dtype: np.dtype
+    remembers: bool
 
     def evaluate(self, point: Point) -> Sums:
         """One pass."""
@@ -127,13 +139,15 @@ def solve_by_passes(passes: Passes, factors, C, tol, max_iter):
     # At w = 0 every row is inside the margin, so that the first pass has brought all that the first step needs.
     totals = np.einsum("kc,cij->kij", weights, passes.grams)
     gradients = -2 * C * (weights * signs) @ passes.sums
-    P = newton_steps(totals, gradients, C)
+    P, last = newton_steps(totals, gradients, C), totals if passes.remembers else None
     slopes, shares, todo = np.einsum("kd,kd->k", gradients, P), np.zeros(len(W)), np.ones(len(W), bool)
     steps = 0
     while steps < max_iter and todo.any():
         steps += 1
         asked = np.flatnonzero(todo)
-        at = _Evaluation(passes, Point(W, P, signs, weights, shares > 0.5).of(asked), C, totals[asked])
+        whole = (shares > 0.5) & (last is None)  # passes that remember change the only copy of the totals
+        point = Point(W, P, signs, weights, whole, np.arange(len(W))).of(asked)
+        at = _Evaluation(passes, point, C, totals, last)
         shares[asked], next_steps = at.shares, newton_steps(at.grams, at.gradients, C)
         for row, k in enumerate(asked):
             if P[k].any() and at.objectives[row] > objectives[k] + 1e-3 * slopes[k]:
@@ -157,7 +171,7 @@ def solve_by_passes(passes: Passes, factors, C, tol, max_iter):
 class _Evaluation:
     """One pass at `W + P`: `objectives` and `shorter` ones on the way there, `gradients`, `grams`, active `shares`."""
 
-    def __init__(self, passes: Passes, point: Point, C, totals):
+    def __init__(self, passes: Passes, point: Point, C, totals, last):
         sums = passes.evaluate(point)
         points = point.W[:, None] + STEPS[:, None] * point.P[:, None]
         values = 0.5 * np.square(points).sum(axis=2) + C * sums.losses
@@ -165,8 +179,30 @@ class _Evaluation:
         self.gradients = point.W + point.P + 2 * C * sums.slopes
         self.shares = sums.active / passes.rows
         self.grams = sums.grams
-        for k in np.flatnonzero(point.invert):
-            np.subtract(totals[k], self.grams[k], out=self.grams[k])
+        for row, k in enumerate(point.problems):
+            if passes.remembers:
+                self.grams[row] += last[k]
+                last[k] = self.grams[row]
+            elif point.whole[row]:
+                self.grams[row] += totals[k]
+
+
+def _loss(margin, factor):
+    return factor @ np.square(np.maximum(1 - margin, 0)).astype(np.float64)
+
+
+def _losses(old, new, factor):
+    """At each of `STEPS` from the margins `old` to `new`: (16,), float64.
+
+    The loss of a row that is inside the margin at both ends is a parabola; only those that cross it are tried out.
+    """
+    inside = (old < 1) & (new < 1)
+    crossing = (old < 1) ^ (new < 1)
+    gap, way = (1 - old[inside]).astype(np.float64), (old[inside] - new[inside]).astype(np.float64)
+    weight = factor[inside].astype(np.float64)
+    losses = (weight @ (gap * gap)) + 2 * STEPS * (weight @ (gap * way)) + STEPS**2 * (weight @ (way * way))
+    old, new, weight = (each[crossing].astype(np.float64) for each in (old, new, factor))
+    return losses + [weight @ np.square(np.maximum(1 - (old + step * (new - old)), 0)) for step in STEPS]
 
 
 def class_sums(X, weight):
@@ -183,18 +219,11 @@ def with_constant(X, constant):
     return X if constant is None else np.hstack([X, np.full((len(X), 1), constant, X.dtype)])
 
 
-def add_gram(total, X, chosen, weight) -> None:
-    """Add the weighted Gram matrix of the `chosen` rows to `total`, (d, d) float64."""
+def add_gram(total, X, chosen, weight, times=1) -> None:
+    """Add the weighted Gram matrix of the `chosen` rows, 1 or -1 `times`, to `total`, (d, d) float64."""
+    add = np.add if times == 1 else np.subtract
     for start in range(0, len(chosen), BLOCK_ROWS):
-        total += _product(X, chosen[start : start + BLOCK_ROWS], weight)
-
-
-def _add_gram_in_parallel(total, X, chosen, weight) -> None:
-    total += sum_in_parallel(
-        lambda start: _product(X, chosen[start : start + BLOCK_ROWS], weight),
-        range(0, len(chosen), BLOCK_ROWS),
-        total.shape,
-    )
+        add(total, _product(X, chosen[start : start + BLOCK_ROWS], weight), out=total)
 
 
 def _product(X, block, weight) -> np.ndarray:
@@ -229,14 +258,6 @@ def _against_the_rest(factors):
     weights = np.array([np.where(np.arange(n) == k, factors[k], rest[k]) for k in own])
     signs = np.array([np.where(np.arange(n) == k, 1.0, -1.0) for k in own])
     return signs, weights
-
-
-def _weighted_sum(r, X):
-    return sum_in_parallel(
-        lambda start: r[start : start + BLOCK_ROWS] @ X[start : start + BLOCK_ROWS],
-        range(0, len(X), BLOCK_ROWS),
-        X.shape[1],
-    )
 
 
 def _newton_step(gram, gradient, C):

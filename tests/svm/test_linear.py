@@ -8,6 +8,8 @@ from sklearn.svm import LinearSVC
 
 from cvclassic.errors import InputError
 from cvclassic.svm import LinearSVM
+from cvclassic.svm.linear_dual import few_rows
+from cvclassic.svm.linear_rows import Rows
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,24 @@ def test_fewer_rows_than_features_reach_the_same_optimum(digits, options, monkey
     assert again.set_params(C=1.01).fit(X, y, sample_weight=weight).n_iter_ < wide.n_iter_
 
 
+@pytest.mark.parametrize("C", [0.01, 1000.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_rows_are_solved_by_their_own_weights_to_the_same_optimum(digits, C, dtype, monkeypatch):
+    X, y = digits[0][:120].astype(dtype), digits[1][:120]
+    X[100:] = X[:20]  # copies, some of them with another label
+    weight = np.r_[np.zeros(10), np.linspace(0.5, 2, 110)]
+    assert few_rows(Rows(X, 1.0))
+    assert not few_rows(Rows(digits[0], 1.0))
+    by_rows = LinearSVM(C=C, tol=1e-8).fit(X, y, sample_weight=weight)
+    monkeypatch.setattr("cvclassic.svm.linear.few_rows", lambda rows: False)
+    by_features = LinearSVM(C=C, tol=1e-8).fit(X, y, sample_weight=weight)
+    loss = [objective(model, X, y, C) for model in (by_rows, by_features)]
+    assert loss[0] == pytest.approx(loss[1], rel=1e-3 if dtype == np.float32 else 1e-6)
+    np.testing.assert_allclose(
+        by_rows.decision_function(X), by_features.decision_function(X), atol=2e-2 if dtype == np.float32 else 1e-4
+    )
+
+
 def test_too_few_steps_are_announced(digits):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 "):
         LinearSVM(max_iter=1).fit(*digits)
@@ -102,9 +122,9 @@ def test_conjugate_gradients_reach_the_same_optimum(digits, options, preconditio
     X, y = digits
     weight = np.linspace(0, 2, len(y))
     direct = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
-    monkeypatch.setattr("cvclassic.svm.linear.DIRECT_FEATURES", 10)
+    monkeypatch.setattr("cvclassic.svm.linear_newton.DIRECT_FEATURES", 10)
     if not preconditioned:
-        monkeypatch.setattr("cvclassic.svm.linear.GRAM_FEATURES", 10)
+        monkeypatch.setattr("cvclassic.svm.linear_newton.GRAM_FEATURES", 10)
     iterative = LinearSVM(**options, tol=1e-8).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(iterative.coef_, direct.coef_, atol=1e-4)
 
@@ -133,6 +153,21 @@ def test_streamed_batches_reach_the_same_optimum(digits, options, classes, dtype
     np.testing.assert_allclose(streamed.coef_, whole.coef_, atol=1e-5 if dtype == np.float64 else 5e-3)
     np.testing.assert_array_equal(streamed.predict(X), whole.predict(X))
     assert len(passes) < 30
+
+
+@pytest.mark.parametrize("ordered_passes", [0, 2])
+def test_streams_in_another_order_each_time_reach_the_same_optimum(digits, ordered_passes):
+    X, y = digits
+    rng, passes = np.random.default_rng(0), []
+
+    def batches():
+        passes.append(1)
+        order = np.arange(len(X)) if len(passes) <= ordered_passes + 1 else rng.permutation(len(X))
+        for start in range(0, len(X), 250):
+            yield X[order[start : start + 250]], y[order[start : start + 250]]
+
+    streamed = LinearSVM(tol=1e-9).fit_stream(batches)
+    np.testing.assert_allclose(streamed.coef_, LinearSVM(tol=1e-9).fit(X, y).coef_, atol=1e-5)
 
 
 def test_streams_that_change_are_refused(digits):
