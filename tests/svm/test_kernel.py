@@ -54,12 +54,14 @@ def test_float32_stays_float32_and_agrees(digits):
     np.testing.assert_array_equal(single.predict(X[900:].astype(np.float32)), double.predict(X[900:]))
 
 
-def test_blocks_meet_seamlessly(digits, monkeypatch):
+@pytest.mark.parametrize("kernel", ["rbf", "poly"])
+def test_blocks_meet_seamlessly(digits, kernel, monkeypatch):
     X, y = digits
-    model = KernelSVM().fit(X[:900], y[:900])
+    model = KernelSVM(kernel=kernel).fit(X[:900], y[:900])
     whole = model.decision_function(X)
     monkeypatch.setattr("cvclassic.svm.one_vs_one.BLOCK_ROWS", 100)
     monkeypatch.setattr("cvclassic.svm.one_vs_one.BLOCK_VECTORS", 37)
+    monkeypatch.setattr("cvclassic.svm.one_vs_one.RBF_BLOCK", 37)
     np.testing.assert_allclose(model.decision_function(X), whole, atol=1e-9)
 
 
