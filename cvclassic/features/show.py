@@ -17,39 +17,47 @@ from cvclassic.images import check_images, to_gray
 _BARS = 64  # of a histogram: more can't be told apart
 
 
-def show(extractor, image):
-    """Draw an image beside its features: HOG glyphs, gradients, histogram bars in their colors, learned patches.
+def show(extractors, images):
+    """Draw images beside their features: HOG glyphs, gradients, histogram bars in their colors, learned patches.
 
     Parameters
     ----------
-    extractor : extractor of `cvclassic.features`
+    extractors : extractor of `cvclassic.features`, or a list of such
         A `PatchDictionary` must be fitted.
-    image : ndarray of shape (height, width) or (height, width, 3)
-        uint8, or floating point in [0, 1].
+    images : ndarray of shape (height, width) or (height, width, 3), or several
+        uint8, or floating point in [0, 1]. Several are a batch (n, height, width[, 3]), or a list of images, whose
+        sizes may differ. An array whose last axis has three values is one color image.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Not registered with pyplot: nothing to close. `figure.savefig(path)` writes it, and notebooks show it.
+        A row for each image, a column for each extractor. Not registered with pyplot: nothing to close.
+        `figure.savefig(path)` writes it, and notebooks show it.
 
     Raises
     ------
     InputError
-        For an unusable image, or an extractor without a picture.
+        For no image, an unusable one, no extractor, or one without a picture.
     """
     from matplotlib.figure import Figure
 
-    draw = next((draw for kind, draw in _PICTURES if isinstance(extractor, kind)), None)
-    if draw is None:
-        known = ", ".join(kind.__name__ for kind, _ in _PICTURES)
-        raise InputError(f"There is no picture for {type(extractor).__name__}; there is one for {known}.")
-    X = check_images(np.asarray(image)[np.newaxis], name="[image]")
-    extractor.transform(X)  # raises for an image or parameters that don't fit
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _draw_image(left, X[0])
-    draw(right, extractor, X)
-    figure.suptitle(repr(extractor), fontsize="small")
+    extractors = list(extractors) if isinstance(extractors, list | tuple) else [extractors]
+    batches = _batches_of_one(images)
+    if not extractors or not batches:
+        raise InputError("There is nothing to show: give at least one extractor and one image.")
+    drawers = [_drawer_of(extractor) for extractor in extractors]
+    for X in batches:
+        for extractor in extractors:
+            extractor.transform(X)  # raises for an image or parameters that don't fit
+    figure = Figure(figsize=(4 * (1 + len(extractors)), 4 * len(batches)), layout="constrained")
+    for X, row in zip(batches, figure.subplots(len(batches), 1 + len(extractors), squeeze=False), strict=True):
+        _draw_image(row[0], X[0])
+        for axes, extractor, draw in zip(row[1:], extractors, drawers, strict=True):
+            draw(axes, extractor, X)
+            if len(extractors) > 1:
+                axes.set_title(f"{extractor!r}\n{axes.get_title()}", fontsize="small")
+    if len(extractors) == 1:
+        figure.suptitle(repr(extractors[0]), fontsize="small")
     return figure
 
 
@@ -129,6 +137,26 @@ def histogram_bars(extractor, X, at_most=_BARS):
     order = order[shares[order] > 0]
     names = [names[k].removeprefix("cell0_0_") for k in order]
     return shares[order], names, np.array([colors[each[:, k]].mean(axis=0) for k in order])
+
+
+def _batches_of_one(images) -> list[np.ndarray]:
+    """Each of the images as a batch of one."""
+    several = isinstance(images, list | tuple) and len(images) > 0 and np.ndim(images[0]) > 1
+    if not several:
+        images = np.asarray(images)
+        several = images.ndim == 4 or (images.ndim == 3 and images.shape[2] != 3)
+    if not several:
+        return [check_images(images[np.newaxis], name="[image]")]
+    return [check_images(np.asarray(image)[np.newaxis], name=f"[images[{k}]]") for k, image in enumerate(images)]
+
+
+def _drawer_of(extractor):
+    """The function that draws what an extractor sees."""
+    draw = next((draw for kind, draw in _PICTURES if isinstance(extractor, kind)), None)
+    if draw is None:
+        known = ", ".join(kind.__name__ for kind, _ in _PICTURES)
+        raise InputError(f"There is no picture for {type(extractor).__name__}; there is one for {known}.")
+    return draw
 
 
 def _draw_image(axes, image):

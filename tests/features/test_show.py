@@ -73,6 +73,30 @@ def test_glyphs_run_along_edges():
     assert abs(quiver.V[strongest]) >= abs(quiver.U[strongest])
 
 
+@pytest.mark.parametrize("images", [RGB, [RGB, RGB[:16, :20]], RGB[np.newaxis], np.stack([RGB[..., 0]] * 3)])
+@pytest.mark.parametrize("extractors", [HOG(), [HOG(), LBP(), SobelHistogram()]], ids=["one", "three"])
+def test_a_row_for_each_image_and_a_column_for_each_extractor(extractors, images):
+    n_rows = len(images) if isinstance(images, list) or images.shape[-1] != 3 or images.ndim == 4 else 1
+    columns = extractors if isinstance(extractors, list) else [extractors]
+    figure = show(extractors, images)
+    assert len(figure.axes) == n_rows * (1 + len(columns))
+    assert png(figure).startswith(b"\x89PNG")
+    for k in range(n_rows):
+        drawn = np.asarray(figure.axes[k * (1 + len(columns))].images[0].get_array())
+        expected = images if n_rows == 1 and not isinstance(images, list) and images.ndim == 3 else images[k]
+        np.testing.assert_array_equal(drawn, expected)
+    if len(columns) > 1:
+        assert [axes.get_title().split("\n")[0] for axes in figure.axes[1:4]] == [repr(each) for each in columns]
+
+
+def test_nothing_to_show():
+    for extractors, images in (([], RGB), (HOG(), []), (HOG(), RGB[np.newaxis][:0])):
+        with pytest.raises(InputError):
+            show(extractors, images)
+    with pytest.raises(InputError, match=r"images\[1\].* has shape"):
+        show(HOG(), [RGB, RGB[0, 0]])
+
+
 def test_what_has_no_picture():
     with pytest.raises(InputError, match="no picture for StandardScaler"):
         show(StandardScaler(), RGB)
