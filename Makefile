@@ -4,7 +4,7 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test faults fuzz slow install lint bench test-opencv5 test-backends
+.PHONY: compare test faults fuzz slow install lint bench docs docs-test test-opencv5 test-backends
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
@@ -42,6 +42,19 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/svm.py
 	$(BIN)/python benchmarks/solvers.py
 	$(BIN)/python benchmarks/neural.py
+
+# The site, in site/: any warning, a link to nothing among them, is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/draw_gallery.py
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+
+$(VENV)/.docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+# Every command and snippet of the tutorials, and what they print; some minutes.
+docs-test: $(INSTALLED)
+	$(BIN)/python -m pytest tests/docs $(ARGS)
 
 # Extractors, SVMs and saved models in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
 VENV5 := .venv-opencv5
