@@ -26,7 +26,7 @@ from cvclassic.features import (
 )
 
 DOTS_PER_INCH = 60
-COLORS = 64
+COLORS = 48
 
 
 def cat() -> np.ndarray:

@@ -7,12 +7,11 @@ import pytest
 from tests.docs.snippets import SnippetError, blocks_of, run_page
 
 ROOT = Path(__file__).parents[2]
-FAST = ("tutorials/hog_svm.md", "gallery.md")
+FAST = ("tutorials/hog_svm.md", "tutorials/opencv5.md", "gallery.md")
 # Processes, networks or a compiler: `make docs-test`.
 SLOW = (
     "index.md",
     "fairness.md",
-    "tutorials/opencv5.md",
     "tutorials/own_pictures.md",
     "tutorials/ladder.md",
     "tutorials/microcontroller.md",
