@@ -4,7 +4,7 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: compare test faults fuzz slow install lint bench docs docs-test test-opencv5 test-backends
+.PHONY: compare test faults fuzz slow install lint bench docs docs-test test-opencv4 test-opencv5 test-backends
 
 compare: $(INSTALLED)
 	$(BIN)/python compare.py $(ARGS)
@@ -46,7 +46,7 @@ bench: $(INSTALLED)
 # The site, in site/: any warning, a link to nothing among them, is an error.
 docs: $(VENV)/.docs
 	$(BIN)/python docs/draw_gallery.py
-	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict
 
 $(VENV)/.docs: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
@@ -56,16 +56,17 @@ $(VENV)/.docs: $(INSTALLED)
 docs-test: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-# Extractors, SVMs and saved models in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
-VENV5 := .venv-opencv5
-test-opencv5: $(VENV5)/.installed
-	$(VENV5)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
+# Extractors, SVMs and saved models in environments with OpenCV's plain wheels: 5's has no cv2.ml and no cv2.HOGDescriptor.
+test-opencv4 test-opencv5: test-opencv%: .venv-opencv%/.installed
+	.venv-opencv$*/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
 
-$(VENV5)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV5)
-	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
-	$(VENV5)/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
-	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "opencv-python-headless>=5"
+# The constraints hold OpenCV 5; for 4 they hold for all but OpenCV.
+.venv-opencv%/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-opencv$*
+	grep -v opencv constraints.txt > .venv-opencv$*/constraints.txt
+	.venv-opencv$*/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint .venv-opencv$*/constraints.txt --editable ".[test]"
+	.venv-opencv$*/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
+	.venv-opencv$*/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint .venv-opencv$*/constraints.txt "opencv-python-headless==$*.*"
 	touch $@
 
 # The neural tests on Keras's other backends. On Linux PyPI's torch brings the CUDA libraries, several GB.

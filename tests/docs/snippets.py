@@ -47,8 +47,8 @@ class SnippetError(AssertionError):
 def blocks_of(page: str) -> list[Block]:
     """The fenced blocks of a page's text, in their order."""
     return [
-        Block(page.count("\n", 0, found.end("language")) + 1, found["language"], *found.group("body", "title", "reason"))
-        for found in _BLOCK.finditer(page)
+        Block(page.count("\n", 0, at.end("language")) + 1, at["language"], *at.group("body", "title", "reason"))
+        for at in _BLOCK.finditer(page)
     ]
 
 
@@ -56,7 +56,7 @@ def run_page(page: Path, folder: Path) -> Iterator[tuple[Block, str]]:
     """Run the blocks of a page in `folder`; each that ran, and what it printed."""
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed: str | None = None
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), _importing_from(folder):
         for block in blocks_of(page.read_text(encoding="utf-8")):
             place = f"{page.name}:{block.line}"
             if block.reason:
@@ -70,12 +70,27 @@ def run_page(page: Path, folder: Path) -> Iterator[tuple[Block, str]]:
                 yield block, printed
 
 
+@contextlib.contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Files that a page writes can be imported, and are forgotten after it."""
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+                del sys.modules[name]
+
+
 def _run(block: Block, namespace: dict[str, object], place: str) -> str:
     if block.language == "python":
         return _run_python(block, namespace, place)
     if block.language == "bash":
         return _run_bash(block, place)
-    raise SnippetError(f"{place}: a block of {block.language or 'no language'} is neither run, nor written, nor excused")
+    language = block.language or "no language"
+    raise SnippetError(f"{place}: a block of {language} is neither run, nor written, nor excused")
 
 
 def _run_python(block: Block, namespace: dict[str, object], place: str) -> str:
