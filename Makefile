@@ -56,17 +56,29 @@ $(VENV)/.docs: $(INSTALLED)
 docs-test: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docs $(ARGS)
 
-# Extractors, SVMs and saved models in environments with OpenCV's plain wheels: 5's has no cv2.ml and no cv2.HOGDescriptor.
-test-opencv4 test-opencv5: test-opencv%: .venv-opencv%/.installed
-	.venv-opencv$*/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
+# Extractors, SVMs and saved models in a second environment with OpenCV 5's plain wheel, which has no cv2.ml and no cv2.HOGDescriptor.
+VENV5 := .venv-opencv5
+test-opencv5: $(VENV5)/.installed
+	$(VENV5)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
 
-# The constraints hold OpenCV 5; for 4 they hold for all but OpenCV.
-.venv-opencv%/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-opencv$*
-	grep -v opencv constraints.txt > .venv-opencv$*/constraints.txt
-	.venv-opencv$*/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint .venv-opencv$*/constraints.txt --editable ".[test]"
-	.venv-opencv$*/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
-	.venv-opencv$*/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint .venv-opencv$*/constraints.txt "opencv-python-headless==$*.*"
+$(VENV5)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV5)
+	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	$(VENV5)/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
+	$(VENV5)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "opencv-python-headless>=5"
+	touch $@
+
+# The same with OpenCV 4's plain wheel; the constraints hold 5, and so are left out for OpenCV.
+VENV4 := .venv-opencv4
+test-opencv4: $(VENV4)/.installed
+	$(VENV4)/$(SCRIPTS)/python -m pytest -n 2 tests/features tests/svm tests/test_images.py tests/model/test_fixtures.py $(ARGS)
+
+$(VENV4)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV4)
+	grep -v opencv constraints.txt > $(VENV4)/constraints.txt
+	$(VENV4)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV4)/constraints.txt --editable ".[test]"
+	$(VENV4)/$(SCRIPTS)/python -m pip uninstall --quiet --yes opencv-contrib-python-headless
+	$(VENV4)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV4)/constraints.txt "opencv-python-headless<5"
 	touch $@
 
 # The neural tests on Keras's other backends. On Linux PyPI's torch brings the CUDA libraries, several GB.

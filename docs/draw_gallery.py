@@ -1,6 +1,6 @@
 """The pictures of the gallery, docs/images/*.png: python docs/draw_gallery.py [FOLDER]
 
-What each extractor of `cvclassic.features` sees in a photograph that comes with scikit-image and in a handwritten digit.
+What each extractor of `cvclassic.features` sees in a photograph of scikit-image's and in a handwritten digit.
 """
 
 import io
