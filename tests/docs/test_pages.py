@@ -1,5 +1,6 @@
 """The documentation's commands and snippets run, and print what the pages say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_every_page_is_run_or_known_to_be_reference():
     reference = {f"{name}.md" for name in REFERENCE} | {name for name in pages if name.startswith("api/")}
     assert pages == {name for name in (*FAST, *SLOW) if not name.startswith("..")} | reference | set(WITHOUT_SNIPPETS)
     assert not [name for name in WITHOUT_SNIPPETS if blocks_of((ROOT / "docs" / name).read_text(encoding="utf-8"))]
+
+
+def test_the_gallery_has_every_picture_and_keeps_it_small():
+    from cvclassic.features.show import _PICTURES
+
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    images = sorted((ROOT / "docs" / "images").glob("*.png"))
+    assert {f"images/{path.name}" for path in images} == set(re.findall(r"images/\w+\.png", text))
+    assert all(path.stat().st_size < 60_000 for path in images)
+    assert {f"## {kind.__name__}" for kind, _ in _PICTURES} == set(re.findall(r"^## .*", text, re.MULTILINE))
 
 
 def page(folder, text):
