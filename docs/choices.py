@@ -1,13 +1,14 @@
-"""For the reference: `{"a", "b"}` of a docstring stands there as "a" or "b".
+"""For the reference: `{"a", "b"}` of a docstring stands there as one of "a", "b".
 
-Griffe takes texts in braces for names of types, and `"L2-Hys"` for a difference of two.
+Griffe reads what it can as Python, and texts in it as names of types: "L2-Hys" became a difference of two. "one of"
+is no Python.
 """
 
 import re
 
 import griffe
 
-_CHOICES = re.compile(r"^( *[\w, ]+ : )\{(.+), ([^,]+)\}", re.MULTILINE)
+_CHOICES = re.compile(r"^( *[\w, ]+ : )\{(.+)\}", re.MULTILINE)
 
 
 class Choices(griffe.Extension):
@@ -15,4 +16,4 @@ class Choices(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
         if obj.docstring:
-            obj.docstring.value = _CHOICES.sub(r"\1\2 or \3", obj.docstring.value)
+            obj.docstring.value = _CHOICES.sub(r"\1one of \2", obj.docstring.value)
