@@ -47,8 +47,8 @@ def build(task):
     # 1.5 over the mean squared distance between two images, which is twice the mean squared length; half that for
     # handwriting.
     gamma = (0.375 if handwriting else 0.75) / sum(weights.values())
-    alpha = 1e-2 if handwriting else 3e-3
-    ridge = KernelRidge(alpha=alpha, gamma=gamma, mirror_parts=mirror, tol=5e-3)
+    alpha, tol = (1e-2, 2e-2) if handwriting else (3e-3, 5e-3)
+    ridge = KernelRidge(alpha=alpha, gamma=gamma, mirror_parts=mirror, tol=tol)
     pipeline = make_pipeline(*[Deskew()] * handwriting, union, ridge)
     return pipeline if mirror else task.augmented(pipeline)
 
