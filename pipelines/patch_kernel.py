@@ -1,8 +1,8 @@
 """Banks of random patches, HOG and colors, kernel ridge over both mirror images: the most accurate on photographs
 
 `python compare.py cifar10 --pipeline patch_kernel`: 84.95 % of the test images (those of a copy that had gone through
-JPEG), fitted in 251 s on 2 cores of an Intel Xeon, peak 8.0 GB, 2026-12-01. How it works, and what each part adds,
-stands in docs/champions.md.
+JPEG), fitted in 251 s on 2 cores of an Intel Xeon, peak 8.0 GB, 2026-12-01; of MNIST 99.59 %, in 130 s. How it works,
+and what each part adds, stands in docs/champions.md.
 
 Nothing is learned by back-propagation: whitening, principal axes and the kernel's weights are linear algebra. On
 photographs each training image counts with its mirror image, at no more rows than images. Handwriting is deskewed, and
