@@ -1,8 +1,8 @@
 """Banks of random patches, HOG and colors, kernel ridge over both mirror images: the most accurate on photographs
 
 `python compare.py cifar10 --pipeline patch_kernel`: 84.95 % of the test images (those of a copy that had gone through
-JPEG), fitted in 251 s on 2 cores of an Intel Xeon, peak 8.0 GB, 2026-12-01. docs/champions.md says how it works and what
-each part adds.
+JPEG), fitted in 251 s on 2 cores of an Intel Xeon, peak 8.0 GB, 2026-12-01; of MNIST 99.59 %, in 130 s. How it works,
+and what each part adds, stands in docs/champions.md.
 
 Nothing is learned by back-propagation: whitening, principal axes and the kernel's weights are linear algebra. On
 photographs each training image counts with its mirror image, at no more rows than images. Handwriting is deskewed, and
@@ -47,8 +47,8 @@ def build(task):
     # 1.5 over the mean squared distance between two images, which is twice the mean squared length; half that for
     # handwriting.
     gamma = (0.375 if handwriting else 0.75) / sum(weights.values())
-    alpha = 1e-2 if handwriting else 3e-3
-    ridge = KernelRidge(alpha=alpha, gamma=gamma, mirror_parts=mirror, tol=5e-3)
+    alpha, tol = (1e-2, 2e-2) if handwriting else (3e-3, 5e-3)
+    ridge = KernelRidge(alpha=alpha, gamma=gamma, mirror_parts=mirror, tol=tol)
     pipeline = make_pipeline(*[Deskew()] * handwriting, union, ridge)
     return pipeline if mirror else task.augmented(pipeline)
 
