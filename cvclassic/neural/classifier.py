@@ -19,8 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 from cvclassic.errors import InputError
 from cvclassic.neural import losses, preflight
 from cvclassic.neural.backend import prepare_backend
-from cvclassic.neural.building import build, keywords_of, name_of, no_model, precision
+from cvclassic.neural.building import build, keywords_of, name_of, no_model
 from cvclassic.neural.meter import Meter, Stopwatch
+from cvclassic.neural.precision import precision
 from cvclassic.neural.stack import TrainingStack
 from cvclassic.neural.training import Samples, train
 

@@ -5,6 +5,7 @@ With classes 0 to k - 1 there is a decision function for each pair i < j, in the
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -89,34 +90,24 @@ def pair_decisions(X, vectors, weights, intercept, kernel) -> np.ndarray:
     if isinstance(kernel, Kernel) and kernel.name == "linear":
         return X @ (weights.T @ vectors).astype(X.dtype).T + intercept.astype(X.dtype)
     vectors, weights = vectors.astype(X.dtype, copy=False), weights.astype(X.dtype, copy=False)
+    row_block, vector_block, prepared, values = BLOCK_ROWS, BLOCK_VECTORS, None, kernel
     if isinstance(kernel, Kernel) and kernel.name == "rbf":
-        return _rbf_decisions(X, vectors, weights, intercept, kernel)
+        # The support vectors' side is made once, so that small blocks cost nothing more.
+        center = _center(vectors)
+        vectors = kernel.rbf_right(vectors, center)
+        row_block, vector_block, values = RBF_BLOCK, RBF_BLOCK, _rbf_values
+        prepared = partial(kernel.rbf_left, center=center)
 
     def decide(start):
-        rows = X[start : start + BLOCK_ROWS]
+        rows = X[start : start + row_block]
+        rows = rows if prepared is None else prepared(rows)
         total = np.tile(np.asarray(intercept, np.float64), (len(rows), 1))
-        for first in range(0, len(vectors), BLOCK_VECTORS):
-            block = slice(first, first + BLOCK_VECTORS)
-            total += kernel(rows, vectors[block]) @ weights[block]
+        for first in range(0, len(vectors), vector_block):
+            block = slice(first, first + vector_block)
+            total += values(rows, vectors[block]) @ weights[block]
         return total.astype(X.dtype)
 
-    return np.concatenate(in_parallel(decide, range(0, len(X), BLOCK_ROWS)))
-
-
-def _rbf_decisions(X, vectors, weights, intercept, kernel):
-    """`pair_decisions` where the support vectors' side is made once, so that small blocks cost nothing more."""
-    center = _center(vectors)
-    columns = kernel.rbf_right(vectors, center)
-
-    def decide(start):
-        rows = kernel.rbf_left(X[start : start + RBF_BLOCK], center)
-        total = np.tile(np.asarray(intercept, np.float64), (len(rows), 1))
-        for first in range(0, len(columns), RBF_BLOCK):
-            block = slice(first, first + RBF_BLOCK)
-            total += _rbf_values(rows, columns[block]) @ weights[block]
-        return total.astype(X.dtype)
-
-    return np.concatenate(in_parallel(decide, range(0, len(X), RBF_BLOCK)))
+    return np.concatenate(in_parallel(decide, range(0, len(X), row_block)))
 
 
 def _rbf_values(rows, columns):
